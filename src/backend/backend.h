@@ -1,0 +1,135 @@
+// The operations of the forward as an interface: what a device must offer, with no device in it.
+// Everything is rows of f32, row-major. Each operation may run its own parallel region; none
+// allocates once the workspace exists; none throws on the hot path. Results obey the guarantees
+// of docs/guarantees.md: a row's result depends on that row alone, never on how many rows stand
+// beside it, on the thread count or on how a prompt was chunked.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/tensor_view.h"
+
+namespace bittern::backend {
+
+enum class Activation : uint8_t { silu, relu, relu2, gelu, gelu_tanh };
+enum class RopePairing : uint8_t { half, interleaved };  // (i, i + dim/2) or (2i, 2i + 1)
+enum class KvType : uint8_t { f32, f16, int8 };
+
+// Where a linear layer's numbers come from. y = x W^T (+ bias), W [out, in].
+struct LinearSource {
+  const TensorView* weight = nullptr;
+  const TensorView* bias = nullptr;  // [out], or null
+  // W1.58A8: weights ternary with one scale per tensor (master weights are quantised by
+  // absmean, a tensor that already is exactly {-a, 0, a} keeps a), activations int8 per row.
+  bool ternary = false;
+  // Row r of the result is row row_order[r] of the tensor; empty: as stored.
+  std::vector<int32_t> row_order;
+};
+
+// A linear layer in the device's layout.
+class Linear {
+ public:
+  virtual ~Linear() = default;
+  int64_t in_size = 0;
+  int64_t out_size = 0;
+  int64_t resident_bytes = 0;  // memory of its own; 0 where it reads the mapped file
+  std::string layout;          // "T2", or the codec's name: shown by `show` and `bench`
+  std::string kernel;          // the kernel that runs it: "ternary/avx512-vnni"
+};
+
+// Activations that several linear layers read. `values` is [count, width]. Whoever writes
+// `values` clears `quantised`; the first ternary linear quantises, the others reuse.
+// int8 rule (per row): s = 127 / max(absmax, 1e-5), code = round half even(x * s) in [-127, 127].
+struct Activations {
+  float* values = nullptr;
+  int64_t count = 0;
+  int64_t width = 0;
+  bool quantised = false;
+  int8_t* codes = nullptr;          // [count, padded_width(width)], padding 0
+  float* inverse_scales = nullptr;  // [count], 1 / s
+  int32_t* sums = nullptr;          // [count], sum of the row's codes
+};
+// Codes of a row are padded with zeros to a multiple of this many.
+inline constexpr int64_t kCodePadding = 64;
+inline int64_t padded_width(int64_t width) {
+  return (width + kCodePadding - 1) / kCodePadding * kCodePadding;
+}
+
+// Precomputed rotary angles: cos and sin are [positions, dim / 2] with any scaling applied.
+struct RopeTable {
+  RopePairing pairing = RopePairing::half;
+  int64_t dim = 0;  // rotated part of a head (even, at most head_dim)
+  int64_t positions = 0;
+  std::vector<float> cosine, sine;
+};
+
+// Key/value storage of all layers, in pages of kPageTokens consecutive positions. The caller
+// owns the page ids; the store owns the bytes.
+inline constexpr int64_t kPageTokens = 64;
+// Attention walks keys in chunks of this many absolute positions, combined left to right.
+inline constexpr int64_t kAttentionChunk = 256;
+struct KvShape {
+  int64_t layer_count = 0, kv_head_count = 0, head_dim = 0;
+  KvType type = KvType::f16;
+  int64_t page_count = 0;
+};
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  KvShape shape;
+};
+// Bytes that make_kv_store would take; the planner prints them before it asks.
+int64_t kv_bytes(const KvShape& shape);
+
+// One row of a step: which sequence's pages it lives in and where.
+struct RowPlace {
+  const int32_t* pages = nullptr;  // page ids of its sequence, position / kPageTokens indexes it
+  int64_t position = 0;
+};
+
+struct AttendShape {
+  int64_t layer = 0;
+  int64_t head_count = 0;  // query heads; the key/value heads are in the store's shape
+  float scale = 0.0f;      // of q.k, usually 1 / sqrt(head_dim)
+  int64_t window = 0;      // sliding window in positions; 0: all before
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string description() const = 0;  // "cpu avx512-vnni, 2 threads"
+
+  // Packing (cold; may throw Error).
+  virtual std::unique_ptr<Linear> pack(const LinearSource& source) = 0;
+  virtual std::unique_ptr<KvStore> make_kv_store(const KvShape& shape) = 0;
+
+  // out[i] = row ids[i] of `table` [vocab, width] decoded.
+  virtual void embed(const TensorView& table, std::span<const int32_t> ids, float* out) = 0;
+  // RMSNorm of `count` rows: x * (1 / sqrt(mean(x^2) + eps)) * weight. In place allowed.
+  virtual void rms_norm(const float* in, const float* weight, float eps, int64_t count,
+                        int64_t width, float* out) = 0;
+  // out [count, out_size] with row stride `out_stride` floats.
+  virtual void linear(const Linear& weights, Activations& in, float* out, int64_t out_stride) = 0;
+  // Rotates `head_count` heads of `head_dim` in each row of x (row stride in floats), in place.
+  virtual void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
+                    int64_t head_dim, float* x, int64_t stride) = 0;
+  // out = activation(gate) * up, elementwise; `up` null: activation(gate) alone.
+  virtual void gate(Activation activation, const float* gate, const float* up, int64_t elements,
+                    float* out) = 0;
+  // x += y
+  virtual void add(float* x, const float* y, int64_t elements) = 0;
+  // Stores the rows' keys and values [count, kv_head_count * head_dim] at their places.
+  virtual void store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows,
+                        const float* keys, const float* values) = 0;
+  // Causal attention: row i of out [count, head_count * head_dim] over positions
+  // [max(0, position - window + 1), position] of its own sequence.
+  virtual void attend(const KvStore& store, const AttendShape& shape,
+                      std::span<const RowPlace> rows, const float* queries, float* out) = 0;
+};
+
+}  // namespace bittern::backend

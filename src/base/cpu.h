@@ -1,0 +1,26 @@
+// Facts about the processor: which vector instructions may really be executed (CPUID and what
+// the operating system saves), and how many threads this process may use.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bittern::cpu {
+
+enum Feature : uint64_t {
+  kAvx2 = 1u << 0, kFma = 1u << 1, kF16c = 1u << 2,
+  kAvx512F = 1u << 3, kAvx512BW = 1u << 4, kAvx512VL = 1u << 5, kAvx512DQ = 1u << 6,
+  kAvx512Vnni = 1u << 7, kAvx512Vbmi = 1u << 8, kAvx512Bf16 = 1u << 9, kAvxVnni = 1u << 10,
+  kAmxTile = 1u << 11, kAmxInt8 = 1u << 12, kAmxBf16 = 1u << 13
+};
+
+// Bits of Feature that this machine has and the system enables.
+uint64_t detect_features();
+std::vector<std::string> feature_names(uint64_t features);
+std::string model_name();
+
+// Physical cores inside the affinity mask and the cgroup CPU quota (rounded up), at least 1.
+int usable_core_count();
+
+}  // namespace bittern::cpu

@@ -1,0 +1,118 @@
+#include "base/file_map.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+
+namespace bittern {
+namespace {
+
+// Closes a descriptor on every way out.
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+std::string reason(int code) {
+  return code == ENOENT ? "no such file" : std::generic_category().message(code);
+}
+
+}  // namespace
+
+FileMap FileMap::open(const std::filesystem::path& path) {
+  FileMap map;
+  map.name_ = path.string();
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.value < 0) bad_input("{}: {}", map.name_, reason(errno));
+  struct stat facts {};
+  if (::fstat(file.value, &facts) != 0) bad_input("{}: {}", map.name_, reason(errno));
+  if (!S_ISREG(facts.st_mode)) bad_input("{}: not a regular file", map.name_);
+  map.size_ = static_cast<size_t>(facts.st_size);
+  if (map.size_ == 0) return map;
+  void* address = ::mmap(nullptr, map.size_, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (address == MAP_FAILED) {
+    map.size_ = 0;
+    fail(ErrorKind::resources, "{}: cannot map {} bytes: {}", map.name_, facts.st_size,
+         reason(errno));
+  }
+  map.data_ = static_cast<const std::byte*>(address);
+  return map;
+}
+
+FileMap::FileMap(FileMap&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      name_(std::move(other.name_)) {}
+
+FileMap& FileMap::operator=(FileMap&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(name_, other.name_);
+  return *this;
+}
+
+FileMap::~FileMap() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void FileMap::release(Bytes part) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
+  const auto end = (reinterpret_cast<uintptr_t>(part.data()) + part.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+std::string read_text_file(const std::filesystem::path& path, int64_t limit_bytes) {
+  const FileMap map = FileMap::open(path);
+  if (static_cast<int64_t>(map.bytes().size()) > limit_bytes)
+    bad_input("{}: {} bytes, at most {} expected", map.name(), map.bytes().size(), limit_bytes);
+  return std::string(as_text(map.bytes()));
+}
+
+AtomicFile::AtomicFile(std::filesystem::path path)
+    : path_(std::move(path)), temporary_(path_.string() + ".part") {
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0)
+    fail(ErrorKind::resources, "{}: cannot write: {}", temporary_.string(), reason(errno));
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(Bytes bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::write(descriptor_, bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0)
+      fail(ErrorKind::resources, "{}: cannot write: {}", temporary_.string(), reason(errno));
+    done += static_cast<size_t>(count);
+  }
+  bytes_written_ += static_cast<int64_t>(bytes.size());
+}
+
+void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void AtomicFile::commit() {
+  const int descriptor = std::exchange(descriptor_, -1);
+  const bool synced = ::fsync(descriptor) == 0;
+  const bool closed = ::close(descriptor) == 0;
+  if (!synced || !closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const std::string why = reason(errno);
+    ::unlink(temporary_.c_str());
+    fail(ErrorKind::resources, "{}: cannot finish writing: {}", path_.string(), why);
+  }
+}
+
+}  // namespace bittern

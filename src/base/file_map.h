@@ -1,0 +1,60 @@
+// A file mapped read-only, or read into memory. The map outlives the descriptor; spans taken
+// from it live as long as the FileMap.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace bittern {
+
+class FileMap {
+ public:
+  // Maps a regular file. Throws Error{bad_input}: no such file, a directory, no permission.
+  static FileMap open(const std::filesystem::path& path);
+
+  FileMap() = default;
+  FileMap(FileMap&& other) noexcept;
+  FileMap& operator=(FileMap&& other) noexcept;
+  FileMap(const FileMap&) = delete;
+  FileMap& operator=(const FileMap&) = delete;
+  ~FileMap();
+
+  Bytes bytes() const { return {data_, size_}; }
+  const std::string& name() const { return name_; }
+
+  // Advises the kernel that a part of the map is no longer needed (its packed copy is).
+  static void release(Bytes part);
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  std::string name_;
+};
+
+// Whole small text file (configuration); throws bad_input when larger than `limit_bytes`.
+std::string read_text_file(const std::filesystem::path& path, int64_t limit_bytes);
+
+// Writes a file so that it appears complete or not at all: a temporary beside it, synced, then
+// renamed over `path`. Left unfinished (an exception, a crash), only the temporary remains, and
+// the destructor removes that.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+  void write(Bytes bytes);
+  void write(std::string_view text);
+  int64_t bytes_written() const { return bytes_written_; }
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int descriptor_ = -1;
+  int64_t bytes_written_ = 0;
+};
+
+}  // namespace bittern

@@ -1,0 +1,169 @@
+#include "base/json.h"
+
+#include <simdjson.h>
+
+#include <bit>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace bittern::json {
+namespace {
+
+constexpr size_t kDepthLimit = 128;
+using Dom = simdjson::dom::element;
+
+}  // namespace
+
+struct Document::Parsed {
+  simdjson::dom::parser parser;
+  Dom root;
+};
+
+namespace {
+
+template <typename Element>
+Dom unwrap(const Element& element) {
+  static_assert(sizeof(Dom) == sizeof(Element) && std::is_trivially_copyable_v<Dom>);
+  return std::bit_cast<Dom>(element);
+}
+
+}  // namespace
+
+template <typename T>
+Value Value::wrap(const Document* owner, T element) {
+  return Value(owner, std::bit_cast<Element>(element));
+}
+
+std::string_view kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::null: return "null";
+    case Kind::boolean: return "boolean";
+    case Kind::integer: return "integer";
+    case Kind::number: return "number";
+    case Kind::string: return "string";
+    case Kind::array: return "array";
+    case Kind::object: return "object";
+  }
+  return "unknown";
+}
+
+Kind Value::kind() const {
+  using simdjson::dom::element_type;
+  switch (unwrap(element_).type()) {
+    case element_type::ARRAY: return Kind::array;
+    case element_type::OBJECT: return Kind::object;
+    case element_type::INT64:
+    case element_type::UINT64: return Kind::integer;
+    case element_type::DOUBLE: return Kind::number;
+    case element_type::STRING: return Kind::string;
+    case element_type::BOOL: return Kind::boolean;
+    case element_type::NULL_VALUE: return Kind::null;
+  }
+  return Kind::null;
+}
+
+void Value::mismatch(std::string_view field, std::string_view expected) const {
+  bad_input("{}: {}: {} expected, got {}", file_name(), printable(field), expected,
+            kind_name(kind()));
+}
+
+std::optional<Value> Value::find(std::string_view key) const {
+  Dom found;
+  if (!is(Kind::object) || unwrap(element_).at_key(key).get(found) != simdjson::SUCCESS)
+    return std::nullopt;
+  return wrap(owner_, found);
+}
+
+std::vector<std::pair<std::string_view, Value>> Value::members(std::string_view field) const {
+  simdjson::dom::object object;
+  if (unwrap(element_).get(object) != simdjson::SUCCESS) mismatch(field, "object");
+  std::vector<std::pair<std::string_view, Value>> result;
+  for (const auto member : object) result.emplace_back(member.key, wrap(owner_, member.value));
+  return result;
+}
+
+std::vector<Value> Value::elements(std::string_view field) const {
+  simdjson::dom::array array;
+  if (unwrap(element_).get(array) != simdjson::SUCCESS) mismatch(field, "array");
+  std::vector<Value> result;
+  for (const Dom element : array) result.push_back(wrap(owner_, element));
+  return result;
+}
+
+std::string_view Value::as_string(std::string_view field) const {
+  std::string_view text;
+  if (unwrap(element_).get(text) != simdjson::SUCCESS) mismatch(field, "string");
+  return text;
+}
+
+int64_t Value::as_integer(std::string_view field) const {
+  int64_t integer = 0;
+  if (unwrap(element_).get(integer) == simdjson::SUCCESS) return integer;
+  double number = 0;
+  if (unwrap(element_).get(number) == simdjson::SUCCESS && std::nearbyint(number) == number &&
+      std::fabs(number) <= 0x1p53)
+    return static_cast<int64_t>(number);
+  mismatch(field, "integer");
+}
+
+uint64_t Value::as_unsigned(std::string_view field) const {
+  uint64_t integer = 0;
+  if (unwrap(element_).get(integer) != simdjson::SUCCESS) mismatch(field, "unsigned integer");
+  return integer;
+}
+
+double Value::as_number(std::string_view field) const {
+  double number = 0;
+  if (unwrap(element_).get(number) != simdjson::SUCCESS) mismatch(field, "number");
+  return number;
+}
+
+bool Value::as_boolean(std::string_view field) const {
+  bool boolean = false;
+  if (unwrap(element_).get(boolean) != simdjson::SUCCESS) mismatch(field, "boolean");
+  return boolean;
+}
+
+std::optional<Value> Value::get(std::string_view key) const {
+  auto value = find(key);
+  if (value && value->is(Kind::null)) value.reset();
+  return value;
+}
+
+std::optional<std::string_view> Value::get_string(std::string_view key) const {
+  const auto value = get(key);
+  return value ? std::optional(value->as_string(key)) : std::nullopt;
+}
+std::optional<int64_t> Value::get_integer(std::string_view key) const {
+  const auto value = get(key);
+  return value ? std::optional(value->as_integer(key)) : std::nullopt;
+}
+std::optional<double> Value::get_number(std::string_view key) const {
+  const auto value = get(key);
+  return value ? std::optional(value->as_number(key)) : std::nullopt;
+}
+std::optional<bool> Value::get_boolean(std::string_view key) const {
+  const auto value = get(key);
+  return value ? std::optional(value->as_boolean(key)) : std::nullopt;
+}
+
+const std::string& Value::file_name() const { return owner_->file_name(); }
+
+Document::Document(std::string file_name)
+    : file_name_(std::move(file_name)), parsed_(std::make_unique<Parsed>()) {}
+Document::~Document() = default;
+
+std::unique_ptr<Document> Document::parse(std::string_view text, std::string file_name) {
+  std::unique_ptr<Document> document(new Document(std::move(file_name)));
+  auto& parser = document->parsed_->parser;
+  simdjson::error_code code = parser.allocate(text.size(), kDepthLimit);
+  if (code == simdjson::SUCCESS) code = parser.parse(text.data(), text.size()).get(document->parsed_->root);
+  if (code != simdjson::SUCCESS)
+    bad_input("{}: not valid JSON: {}", document->file_name_, simdjson::error_message(code));
+  return document;
+}
+
+Value Document::root() const { return Value::wrap(this, parsed_->root); }
+
+}  // namespace bittern::json

@@ -1,0 +1,59 @@
+// One step of a model over a batch of rows. Reads like the paper; knows no architecture name and
+// no instruction set. Rows of several sequences may stand in any order in one step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/model.h"
+
+namespace bittern::model {
+
+// What a sequence keeps between steps: its pages in the KvStore.
+struct SequenceState {
+  std::vector<int32_t> pages;
+  int64_t length = 0;  // positions stored so far
+};
+
+struct BatchRow {
+  int32_t token = 0;
+  int32_t position = 0;
+  SequenceState* sequence = nullptr;  // must already have the pages for `position`
+  bool wants_logits = false;
+};
+
+// Observes values inside a step (importance matrices, evaluation, golden tests).
+class Taps {
+ public:
+  virtual ~Taps() = default;
+  // The input of a named linear ("blk.3.ffn_down") before it runs.
+  virtual void linear_input(std::string_view name, const backend::Activations& input) = 0;
+  // The hidden state [count, hidden_size] after a layer; layer -1 is the embedding.
+  virtual void layer_output(int64_t layer, const float* hidden, int64_t count) = 0;
+};
+
+// The buffers of a step of at most `max_rows` rows; allocated once.
+class Workspace {
+ public:
+  Workspace(const Model& model, int64_t max_rows);
+  ~Workspace();
+  int64_t max_rows() const;
+  static int64_t bytes(const Config& config, int64_t max_rows);
+
+ private:
+  friend class Step;
+  struct Buffers;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+// Runs the rows (at most workspace.max_rows()) through all layers, storing their keys and values,
+// and writes the logits of the rows that want them to `logits` [wanting rows, vocab_size] in row
+// order. Allocates nothing.
+void forward(const Model& model, backend::Backend& backend, backend::KvStore& store,
+             std::span<const BatchRow> rows, Workspace& workspace, float* logits,
+             Taps* taps = nullptr);
+
+}  // namespace bittern::model
