@@ -27,7 +27,8 @@ struct LinearSource {
   // W1.58A8: weights ternary with one scale per tensor (master weights are quantised by
   // absmean, a tensor that already is exactly {-a, 0, a} keeps a), activations int8 per row.
   bool ternary = false;
-  // Row r of the result is row row_order[r] of the tensor; empty: as stored.
+  // Row r of the result is row row_order[r] of the tensor, and element row_order[r] of the bias;
+  // empty: as stored.
   std::vector<int32_t> row_order;
 };
 

@@ -13,8 +13,8 @@ namespace bittern {
 }  // namespace bittern
 
 // BITTERN_CHECK(condition, format, args...): cheap conditions only, kept in release builds.
-#define BITTERN_CHECK(condition, ...)                                                      \
-  do {                                                                                     \
-    if (!(condition))                                                                      \
+#define BITTERN_CHECK(condition, ...)                                                           \
+  do {                                                                                          \
+    if (!(condition))                                                                           \
       ::bittern::check_failed(__FILE__, __LINE__, #condition " | " + fmt::format(__VA_ARGS__)); \
   } while (false)

@@ -9,10 +9,20 @@
 namespace bittern::cpu {
 
 enum Feature : uint64_t {
-  kAvx2 = 1u << 0, kFma = 1u << 1, kF16c = 1u << 2,
-  kAvx512F = 1u << 3, kAvx512BW = 1u << 4, kAvx512VL = 1u << 5, kAvx512DQ = 1u << 6,
-  kAvx512Vnni = 1u << 7, kAvx512Vbmi = 1u << 8, kAvx512Bf16 = 1u << 9, kAvxVnni = 1u << 10,
-  kAmxTile = 1u << 11, kAmxInt8 = 1u << 12, kAmxBf16 = 1u << 13
+  kAvx2 = 1u << 0,
+  kFma = 1u << 1,
+  kF16c = 1u << 2,
+  kAvx512F = 1u << 3,
+  kAvx512BW = 1u << 4,
+  kAvx512VL = 1u << 5,
+  kAvx512DQ = 1u << 6,
+  kAvx512Vnni = 1u << 7,
+  kAvx512Vbmi = 1u << 8,
+  kAvx512Bf16 = 1u << 9,
+  kAvxVnni = 1u << 10,
+  kAmxTile = 1u << 11,
+  kAmxInt8 = 1u << 12,
+  kAmxBf16 = 1u << 13
 };
 
 // Bits of Feature that this machine has and the system enables.

@@ -37,13 +37,20 @@ Value Value::wrap(const Document* owner, T element) {
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::null: return "null";
-    case Kind::boolean: return "boolean";
-    case Kind::integer: return "integer";
-    case Kind::number: return "number";
-    case Kind::string: return "string";
-    case Kind::array: return "array";
-    case Kind::object: return "object";
+    case Kind::null:
+      return "null";
+    case Kind::boolean:
+      return "boolean";
+    case Kind::integer:
+      return "integer";
+    case Kind::number:
+      return "number";
+    case Kind::string:
+      return "string";
+    case Kind::array:
+      return "array";
+    case Kind::object:
+      return "object";
   }
   return "unknown";
 }
@@ -51,21 +58,30 @@ std::string_view kind_name(Kind kind) {
 Kind Value::kind() const {
   using simdjson::dom::element_type;
   switch (unwrap(element_).type()) {
-    case element_type::ARRAY: return Kind::array;
-    case element_type::OBJECT: return Kind::object;
+    case element_type::ARRAY:
+      return Kind::array;
+    case element_type::OBJECT:
+      return Kind::object;
     case element_type::INT64:
-    case element_type::UINT64: return Kind::integer;
-    case element_type::DOUBLE: return Kind::number;
-    case element_type::STRING: return Kind::string;
-    case element_type::BOOL: return Kind::boolean;
-    case element_type::NULL_VALUE: return Kind::null;
+    case element_type::UINT64:
+      return Kind::integer;
+    case element_type::DOUBLE:
+      return Kind::number;
+    case element_type::STRING:
+      return Kind::string;
+    case element_type::BOOL:
+      return Kind::boolean;
+    case element_type::NULL_VALUE:
+      return Kind::null;
   }
   return Kind::null;
 }
 
 void Value::mismatch(std::string_view field, std::string_view expected) const {
-  bad_input("{}: {}: {} expected, got {}", file_name(), printable(field), expected,
-            kind_name(kind()));
+  // A number of the right kind and the wrong size is shown itself.
+  const std::string got =
+      is(Kind::integer) ? simdjson::minify(unwrap(element_)) : std::string(kind_name(kind()));
+  bad_input("{}: {}: {} expected, got {}", file_name(), printable(field), expected, got);
 }
 
 std::optional<Value> Value::find(std::string_view key) const {
@@ -104,12 +120,13 @@ int64_t Value::as_integer(std::string_view field) const {
   if (unwrap(element_).get(number) == simdjson::SUCCESS && std::nearbyint(number) == number &&
       std::fabs(number) <= 0x1p53)
     return static_cast<int64_t>(number);
-  mismatch(field, "integer");
+  mismatch(field, is(Kind::integer) ? "integer below 2^63" : "integer");
 }
 
 uint64_t Value::as_unsigned(std::string_view field) const {
   uint64_t integer = 0;
-  if (unwrap(element_).get(integer) != simdjson::SUCCESS) mismatch(field, "unsigned integer");
+  if (unwrap(element_).get(integer) != simdjson::SUCCESS)
+    mismatch(field, is(Kind::integer) ? "integer of at least 0" : "unsigned integer");
   return integer;
 }
 
@@ -150,18 +167,20 @@ std::optional<bool> Value::get_boolean(std::string_view key) const {
 
 const std::string& Value::file_name() const { return owner_->file_name(); }
 
-Document::Document(std::string file_name)
-    : file_name_(std::move(file_name)), parsed_(std::make_unique<Parsed>()) {}
+Document::Document(std::string file_name, std::unique_ptr<Parsed> parsed)
+    : file_name_(std::move(file_name)), parsed_(std::move(parsed)) {}
 Document::~Document() = default;
 
 std::unique_ptr<Document> Document::parse(std::string_view text, std::string file_name) {
-  std::unique_ptr<Document> document(new Document(std::move(file_name)));
-  auto& parser = document->parsed_->parser;
-  simdjson::error_code code = parser.allocate(text.size(), kDepthLimit);
-  if (code == simdjson::SUCCESS) code = parser.parse(text.data(), text.size()).get(document->parsed_->root);
+  auto parsed = std::make_unique<Parsed>();
+  simdjson::error_code code = parsed->parser.allocate(text.size(), kDepthLimit);
+  if (code == simdjson::SUCCESS)
+    code = parsed->parser.parse(text.data(), text.size()).get(parsed->root);
+  if (code == simdjson::DEPTH_ERROR)
+    bad_input("{}: not valid JSON: nested deeper than {} levels", file_name, kDepthLimit);
   if (code != simdjson::SUCCESS)
-    bad_input("{}: not valid JSON: {}", document->file_name_, simdjson::error_message(code));
-  return document;
+    bad_input("{}: not valid JSON: {}", file_name, simdjson::error_message(code));
+  return std::make_unique<Document>(std::move(file_name), std::move(parsed));
 }
 
 Value Document::root() const { return Value::wrap(this, parsed_->root); }

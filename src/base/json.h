@@ -66,6 +66,8 @@ class Value {
 
 class Document {
  public:
+  struct Parsed;
+  Document(std::string file_name, std::unique_ptr<Parsed> parsed);  // for parse() only
   // Parses a whole text. Throws bad_input naming the file: invalid UTF-8, syntax, depth.
   static std::unique_ptr<Document> parse(std::string_view text, std::string file_name);
   ~Document();
@@ -76,8 +78,6 @@ class Document {
   const std::string& file_name() const { return file_name_; }
 
  private:
-  struct Parsed;
-  explicit Document(std::string file_name);
   std::string file_name_;
   std::unique_ptr<Parsed> parsed_;
 };

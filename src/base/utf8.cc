@@ -6,9 +6,9 @@ namespace {
 constexpr uint32_t kReplacement = 0xfffd;
 
 struct Lead {
-  size_t length;        // bytes of the whole sequence; 0 where no sequence starts so
-  uint32_t bits;        // payload of the lead byte
-  unsigned char low;    // bounds of the second byte
+  size_t length;      // bytes of the whole sequence; 0 where no sequence starts so
+  uint32_t bits;      // payload of the lead byte
+  unsigned char low;  // bounds of the second byte
   unsigned char high;
 };
 

@@ -23,9 +23,22 @@ std::string_view container_name(Container container);
 // One GGUF metadata value. Integers keep their width so that a file can be written back byte
 // for byte; readers use the lenient accessors of Metadata.
 enum class ValueType : uint32_t {
-  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8,
-  array = 9, u64 = 10, i64 = 11, f64 = 12
+  u8 = 0,
+  i8 = 1,
+  u16 = 2,
+  i16 = 3,
+  u32 = 4,
+  i32 = 5,
+  f32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  u64 = 10,
+  i64 = 11,
+  f64 = 12
 };
+// Bytes of one value of a number type; 0 for strings and arrays.
+int value_bytes(ValueType type);
 struct MetadataValue {
   ValueType type = ValueType::u32;          // of the value, or `array`
   ValueType element_type = ValueType::u32;  // of an array's elements
@@ -66,6 +79,7 @@ MetadataValue value_of(uint64_t value);
 MetadataValue value_of(float value);
 MetadataValue value_of(bool value);
 MetadataValue value_of(std::string value);
+MetadataValue value_of(const char* value);  // or a literal would become a boolean
 MetadataValue value_of(std::vector<std::string> values);
 MetadataValue value_of(std::vector<int32_t> values);
 MetadataValue value_of(std::vector<float> values);

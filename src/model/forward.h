@@ -1,22 +1,18 @@
 // One step of a model over a batch of rows. Reads like the paper; knows no architecture name and
-// no instruction set. Rows of several sequences may stand in any order in one step.
+// no instruction set. Rows of several sequences may stand in any order in one step, but those of
+// one sequence in ascending position.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
+#include <string_view>
 
 #include "backend/backend.h"
 #include "model/model.h"
+#include "model/sequence.h"
 
 namespace bittern::model {
-
-// What a sequence keeps between steps: its pages in the KvStore.
-struct SequenceState {
-  std::vector<int32_t> pages;
-  int64_t length = 0;  // positions stored so far
-};
 
 struct BatchRow {
   int32_t token = 0;
@@ -29,7 +25,8 @@ struct BatchRow {
 class Taps {
  public:
   virtual ~Taps() = default;
-  // The input of a named linear ("blk.3.ffn_down") before it runs.
+  // The input of a named linear ("blk.3.ffn_down"), told after it ran: of a ternary linear the
+  // int8 codes are there too (input.quantised).
   virtual void linear_input(std::string_view name, const backend::Activations& input) = 0;
   // The hidden state [count, hidden_size] after a layer; layer -1 is the embedding.
   virtual void layer_output(int64_t layer, const float* hidden, int64_t count) = 0;
@@ -51,7 +48,8 @@ class Workspace {
 
 // Runs the rows (at most workspace.max_rows()) through all layers, storing their keys and values,
 // and writes the logits of the rows that want them to `logits` [wanting rows, vocab_size] in row
-// order. Allocates nothing.
+// order (may be null where none does). Raises each sequence's length to what is stored.
+// Allocates nothing unless tapped.
 void forward(const Model& model, backend::Backend& backend, backend::KvStore& store,
              std::span<const BatchRow> rows, Workspace& workspace, float* logits,
              Taps* taps = nullptr);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "format/checkpoint.h"
 #include "model/arch.h"
 #include "model/config.h"
+#include "model/plan.h"
 #include "text/tokenizer.h"
 
 namespace bittern::model {
@@ -24,22 +26,25 @@ struct GenerationDefaults {
 };
 
 struct Layer {
-  std::vector<float> attention_norm, ffn_norm;           // input norms
-  std::vector<float> query_norm, key_norm;               // per head; empty where absent
-  std::vector<float> attention_sub_norm, ffn_sub_norm;   // SubLN; empty where absent
+  std::vector<float> attention_norm, ffn_norm;          // input norms
+  std::vector<float> query_norm, key_norm;              // per head; empty where absent
+  std::vector<float> attention_sub_norm, ffn_sub_norm;  // SubLN; empty where absent
   std::unique_ptr<backend::Linear> query, key, value, output;
-  std::unique_ptr<backend::Linear> gate, up, down;       // gate null: not gated
+  std::unique_ptr<backend::Linear> gate, up, down;  // gate null: not gated
 };
 
 struct LoadOptions {
-  int64_t context = 0;  // positions to plan for; 0: the model's maximum
+  // What the memory plan counts; `plan.context` 0 means the model's maximum, and the rotary
+  // table covers it.
+  PlanOptions plan;
 };
 
 class Model {
  public:
   // Binds every tensor the architecture names. Throws Error{bad_input} naming tensor, expected
   // and got; Error{unsupported} for an architecture that is not in the table (listing those that
-  // are). Takes the checkpoint: the mapped bytes serve the weights that are not repacked.
+  // are); Error{resources} where the plan exceeds the memory that is left. Takes the checkpoint:
+  // the mapped bytes serve the weights that are not repacked.
   static std::unique_ptr<Model> load(format::Checkpoint checkpoint, backend::Backend& backend,
                                      const LoadOptions& options = {});
 
@@ -47,13 +52,21 @@ class Model {
   Config config;
   int64_t context = 0;  // planned positions
   format::Checkpoint checkpoint;
+  // Views made at bind (packed linears with their logical shape and scale); addresses are stable,
+  // as the packed linears may keep them.
+  std::deque<TensorView> views;
   const TensorView* embedding = nullptr;
   std::vector<Layer> layers;
   std::vector<float> output_norm;
   std::unique_ptr<backend::Linear> head;
   backend::RopeTable rope;
-  std::unique_ptr<text::Tokenizer> tokenizer;  // null where the files carry none
+  std::unique_ptr<text::Tokenizer> tokenizer;  // null where the files carry none that is supported
+  std::string no_tokenizer_reason;             // why, for messages
   GenerationDefaults generation;
+  std::vector<std::string> unused_tensors;  // in the file, named by nothing
+
+  // Memory the weights hold of their own, mapped bytes aside.
+  int64_t resident_weight_bytes() const;
 };
 
 }  // namespace bittern::model

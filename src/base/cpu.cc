@@ -1,0 +1,167 @@
+#include "base/cpu.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <set>
+#include <string_view>
+
+#include "base/cgroup.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace bittern::cpu {
+namespace {
+
+struct FeatureName {
+  Feature feature;
+  std::string_view name;
+};
+
+constexpr std::array kNames{
+    FeatureName{kAvx2, "avx2"},
+    FeatureName{kFma, "fma"},
+    FeatureName{kF16c, "f16c"},
+    FeatureName{kAvx512F, "avx512f"},
+    FeatureName{kAvx512BW, "avx512bw"},
+    FeatureName{kAvx512VL, "avx512vl"},
+    FeatureName{kAvx512DQ, "avx512dq"},
+    FeatureName{kAvx512Vnni, "avx512vnni"},
+    FeatureName{kAvx512Vbmi, "avx512vbmi"},
+    FeatureName{kAvx512Bf16, "avx512bf16"},
+    FeatureName{kAvxVnni, "avxvnni"},
+    FeatureName{kAmxTile, "amx-tile"},
+    FeatureName{kAmxInt8, "amx-int8"},
+    FeatureName{kAmxBf16, "amx-bf16"},
+};
+
+// The logical processors on which this process may run; empty where the system does not say.
+std::vector<int> allowed_processors() {
+  // The kernel refuses a set smaller than its own, so grow until it fits.
+  for (size_t set_count = 1; set_count <= 64; set_count *= 2) {
+    std::vector<cpu_set_t> sets(set_count);
+    const size_t bytes = set_count * sizeof(cpu_set_t);
+    if (sched_getaffinity(0, bytes, sets.data()) == 0) {
+      std::vector<int> processors;
+      for (size_t i = 0; i < bytes * 8; ++i)
+        if (CPU_ISSET_S(i, bytes, sets.data())) processors.push_back(static_cast<int>(i));
+      return processors;
+    }
+    if (errno != EINVAL) break;
+  }
+  return {};
+}
+
+// Text that is the same for the logical processors of one physical core and no others.
+std::string core_of(int processor) {
+  std::ifstream file(
+      fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", processor));
+  std::string siblings;
+  if (!std::getline(file, siblings)) return std::to_string(processor);
+  return siblings;
+}
+
+#if defined(__x86_64__)
+
+struct Registers {
+  uint32_t a = 0, b = 0, c = 0, d = 0;
+};
+
+Registers cpuid(uint32_t leaf, uint32_t subleaf) {
+  Registers r;
+  __get_cpuid_count(leaf, subleaf, &r.a, &r.b, &r.c, &r.d);  // zeros where there is no such leaf
+  return r;
+}
+
+// Which register states the operating system saves when it switches threads.
+uint64_t saved_states() {
+  uint32_t low = 0;
+  uint32_t high = 0;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+}
+
+bool bit(uint32_t word, int index) { return (word >> index & 1u) != 0; }
+
+#endif
+
+}  // namespace
+
+#if defined(__x86_64__)
+
+// Bit numbers: Intel SDM volume 2A, CPUID; XCR0: volume 1, 13.3.
+uint64_t detect_features() {
+  const Registers leaf1 = cpuid(1, 0);
+  if (!bit(leaf1.c, 27)) return 0;  // OSXSAVE: without it XGETBV faults
+  const uint64_t states = saved_states();
+  const auto saved = [&](uint64_t mask) { return (states & mask) == mask; };
+  const bool avx = saved(0x6);             // XMM, YMM
+  const bool avx512 = avx && saved(0xe0);  // mask registers, high halves, ZMM16-31
+  const bool amx = saved(0x60000);         // tile configuration, tile data
+  const Registers leaf7 = cpuid(7, 0);
+  const Registers leaf71 = cpuid(7, 1);
+  uint64_t features = 0;
+  const auto add = [&](bool present, Feature feature) {
+    if (present) features |= feature;
+  };
+  add(avx && bit(leaf1.c, 12), kFma);
+  add(avx && bit(leaf1.c, 29), kF16c);
+  add(avx && bit(leaf7.b, 5), kAvx2);
+  add(avx && bit(leaf71.a, 4), kAvxVnni);
+  add(avx512 && bit(leaf7.b, 16), kAvx512F);
+  add(avx512 && bit(leaf7.b, 17), kAvx512DQ);
+  add(avx512 && bit(leaf7.b, 30), kAvx512BW);
+  add(avx512 && bit(leaf7.b, 31), kAvx512VL);
+  add(avx512 && bit(leaf7.c, 1), kAvx512Vbmi);
+  add(avx512 && bit(leaf7.c, 11), kAvx512Vnni);
+  add(avx512 && bit(leaf71.a, 5), kAvx512Bf16);
+  add(amx && bit(leaf7.d, 24), kAmxTile);
+  add(amx && bit(leaf7.d, 25), kAmxInt8);
+  add(amx && bit(leaf7.d, 22), kAmxBf16);
+  return features;
+}
+
+std::string model_name() {
+  std::array<char, 48> brand{};
+  for (uint32_t part = 0; part < 3; ++part) {
+    const Registers r = cpuid(0x80000002u + part, 0);
+    std::memcpy(brand.data() + part * sizeof r, &r, sizeof r);
+  }
+  std::string name(brand.data(), strnlen(brand.data(), brand.size()));
+  const size_t begin = name.find_first_not_of(' ');
+  if (begin == std::string::npos) return "unknown x86-64";
+  return name.substr(begin, name.find_last_not_of(' ') - begin + 1);
+}
+
+#else
+
+uint64_t detect_features() { return 0; }
+std::string model_name() { return "unknown"; }
+
+#endif
+
+std::vector<std::string> feature_names(uint64_t features) {
+  std::vector<std::string> names;
+  for (const FeatureName& row : kNames)
+    if ((features & row.feature) != 0) names.emplace_back(row.name);
+  return names;
+}
+
+int usable_core_count() {
+  std::set<std::string> cores;
+  for (const int processor : allowed_processors()) cores.insert(core_of(processor));
+  int count = std::max(1, static_cast<int>(cores.size()));
+  if (const auto quota = cgroup::cpu_quota(); quota && *quota < count)
+    count = std::max(1, static_cast<int>(std::ceil(*quota)));
+  return count;
+}
+
+}  // namespace bittern::cpu

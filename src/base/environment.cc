@@ -1,0 +1,28 @@
+#include "base/environment.h"
+
+#include <array>
+#include <cstdlib>
+
+namespace bittern::environment {
+namespace {
+
+constexpr std::array kTable{
+    Row{Variable::isa, "BITTERN_ISA", "kernels to use (scalar, avx2, avx512); refused if absent"},
+    Row{Variable::home, "BITTERN_HOME", "folder where models are looked up by name"},
+    Row{Variable::models, "BITTERN_MODELS", "folder of real checkpoints for the acceptance tests"},
+    Row{Variable::no_color, "NO_COLOR", "set to anything: no colour in the output"},
+};
+
+}  // namespace
+
+std::span<const Row> table() { return kTable; }
+
+std::string_view name(Variable variable) { return kTable[static_cast<size_t>(variable)].name; }
+
+std::optional<std::string> get(Variable variable) {
+  const char* value = std::getenv(name(variable).data());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return std::string(value);
+}
+
+}  // namespace bittern::environment

@@ -1,0 +1,153 @@
+#include "cli/model_session.h"
+
+#include <algorithm>
+
+#include "backend/cpu/cpu_backend.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "format/vocab.h"
+#include "model/bind.h"
+
+namespace bittern::cli {
+namespace {
+
+// Threads beyond this are a slip of the finger.
+constexpr int64_t kThreadsMax = 1024;
+constexpr int64_t kContextFlagMax = int64_t{1} << 30;
+// No default context goes below this, whatever the memory.
+constexpr int64_t kLeastDefaultContext = 512;
+
+struct KvName {
+  std::string_view name;
+  backend::KvType type;
+};
+constexpr KvName kKvNames[] = {
+    {"f32", backend::KvType::f32}, {"f16", backend::KvType::f16}, {"int8", backend::KvType::int8}};
+
+// The most positions, halving from the model's maximum, whose plan fits.
+int64_t context_that_fits(const model::Config& config, const format::Checkpoint& checkpoint,
+                          model::PlanOptions options, int64_t available, const Log& log) {
+  options.context = config.max_context;
+  while (options.context / 2 >= kLeastDefaultContext &&
+         model::plan_memory(config, checkpoint, options).needed() > available)
+    options.context /= 2;
+  if (options.context < config.max_context)
+    log.info("context {} (the model allows {}, memory does not)", options.context,
+             config.max_context);
+  return options.context;
+}
+
+}  // namespace
+
+void ModelFlags::declare_path(Flags& flags) {
+  flags.argument("MODEL", &path, true, "A GGUF or SafeTensors file, or a Hugging Face folder.");
+  flags.text({"--gguf-dialect", "NAME",
+              "How to read a GGUF whose layout its sizes leave open: mainline, bitnet, ..."},
+             &gguf_dialect);
+}
+
+void ModelFlags::declare_threads(Flags& flags) {
+  flags.integer({"-t,--threads", "N",
+                 "Threads; the physical cores that quota and affinity leave by default."},
+                &threads, 1, kThreadsMax);
+}
+
+void ModelFlags::declare_context(Flags& flags) {
+  flags.integer({"-c,--context", "N",
+                 "Positions to keep; the model's maximum, or what memory allows, by default."},
+                &context, 1, kContextFlagMax);
+  std::vector<std::string_view> names;
+  for (const KvName& row : kKvNames) names.push_back(row.name);
+  flags.choice({"--kv-type", "TYPE", "Keys and values as f32, f16 (default) or int8."}, &kv_type,
+               names);
+}
+
+format::Checkpoint ModelFlags::open() const {
+  return format::open_checkpoint(*path, {.gguf_dialect = gguf_dialect.value_or("")});
+}
+
+int ModelFlags::thread_count() const {
+  return threads ? static_cast<int>(*threads) : cpu::usable_core_count();
+}
+
+backend::KvType ModelFlags::kv() const {
+  for (const KvName& row : kKvNames)
+    if (kv_type == row.name) return row.type;
+  return backend::KvType::f16;
+}
+
+std::string_view kv_type_name(backend::KvType type) {
+  for (const KvName& row : kKvNames)
+    if (row.type == type) return row.name;
+  return "";
+}
+
+const text::Tokenizer& Session::tokenizer() const {
+  if (!model->tokenizer)
+    fail(ErrorKind::unsupported, "{}: no tokenizer: {}", model->checkpoint.path.string(),
+         model->no_tokenizer_reason);
+  return *model->tokenizer;
+}
+
+std::vector<std::string> Session::kernels() const {
+  std::vector<std::string> names;
+  const auto note = [&](const std::unique_ptr<backend::Linear>& linear) {
+    if (linear && std::find(names.begin(), names.end(), linear->kernel) == names.end())
+      names.push_back(linear->kernel);
+  };
+  for (const model::Layer& layer : model->layers)
+    for (const auto* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
+                               &layer.up, &layer.down})
+      note(*linear);
+  note(model->head);
+  return names;
+}
+
+Session load_session(const ModelFlags& flags, int64_t context, const Log& log) {
+  const double started = monotonic_seconds();
+  format::Checkpoint checkpoint = flags.open();
+  const model::ArchSpec& arch = model::find_architecture(checkpoint);
+  const model::Config config = model::read_config(checkpoint, arch);
+
+  Session session;
+  session.kv_type = flags.kv();
+  model::LoadOptions options;
+  options.plan.kv_type = session.kv_type;
+  const int64_t available = memory::available_bytes();
+  options.plan.context =
+      context > 0 ? context : context_that_fits(config, checkpoint, options.plan, available, log);
+  session.context = model::planned_context(config, options.plan.context);
+  const model::MemoryPlan plan = model::plan_memory(config, checkpoint, options.plan);
+  log.detail("{}: {}, architecture {}", flags.path.value_or(""), checkpoint.dialect, arch.name);
+  log.detail("memory plan for {} positions ({} available):", session.context,
+             format_bytes(static_cast<double>(available)));
+  for (const std::string& line : plan_lines(plan)) log.detail("  {}", line);
+  model::require_memory(plan, available, config.file);
+
+  session.threads = std::make_unique<ThreadPool>(flags.thread_count());
+  session.backend = backend::make_cpu_backend(*session.threads);
+  session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
+  session.load_seconds = monotonic_seconds() - started;
+  log.detail("loaded in {:.2f} s on {}; kernels: {}", session.load_seconds,
+             session.backend->description(), fmt::join(session.kernels(), ", "));
+  return session;
+}
+
+std::vector<std::string> plan_lines(const model::MemoryPlan& plan) {
+  const auto line = [](std::string_view part, int64_t bytes) {
+    return fmt::format("{:<24}{:>12}", part, format_bytes(static_cast<double>(bytes)));
+  };
+  return {line("weights, mapped", plan.file_bytes),    line("weights, repacked", plan.packed_bytes),
+          line("keys and values", plan.kv_bytes),      line("rotary table", plan.rope_bytes),
+          line("step buffers", plan.workspace_bytes),  line("logits", plan.logits_bytes),
+          line("needed beside the map", plan.needed())};
+}
+
+std::unique_ptr<text::Tokenizer> load_tokenizer(const ModelFlags& flags) {
+  return text::Tokenizer::build(format::read_vocab(flags.open()));
+}
+
+}  // namespace bittern::cli

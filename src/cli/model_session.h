@@ -1,0 +1,61 @@
+// The model a verb works on: the flags that name it and say how to run it, and the loaded thing.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/log.h"
+#include "base/thread_pool.h"
+#include "cli/flags.h"
+#include "format/checkpoint.h"
+#include "model/model.h"
+#include "model/plan.h"
+#include "text/tokenizer.h"
+
+namespace bittern::cli {
+
+struct ModelFlags {
+  std::optional<std::string> path, gguf_dialect, kv_type;
+  std::optional<int64_t> threads, context;
+
+  void declare_path(Flags& flags);     // MODEL, --gguf-dialect
+  void declare_threads(Flags& flags);  // --threads
+  void declare_context(Flags& flags);  // --context, --kv-type
+
+  format::Checkpoint open() const;
+  int thread_count() const;
+  backend::KvType kv() const;
+};
+
+std::string_view kv_type_name(backend::KvType type);
+
+// A model ready to run. Members are destroyed in reverse order: the model before the backend
+// whose memory it uses, that before the threads.
+struct Session {
+  std::unique_ptr<ThreadPool> threads;
+  std::unique_ptr<backend::Backend> backend;
+  std::unique_ptr<model::Model> model;
+  backend::KvType kv_type = backend::KvType::f16;
+  int64_t context = 0;
+  double load_seconds = 0.0;
+
+  // The tokenizer; throws Error{unsupported} with the reason where the model has none.
+  const text::Tokenizer& tokenizer() const;
+  // Every kernel that runs a linear layer of the model, each once.
+  std::vector<std::string> kernels() const;
+};
+
+// Opens, plans memory and loads. `context` 0: the model's maximum or what memory allows, which is
+// said in the log. Throws Error{resources} before anything large is taken.
+Session load_session(const ModelFlags& flags, int64_t context, const Log& log);
+
+// The plan in words, one line per part.
+std::vector<std::string> plan_lines(const model::MemoryPlan& plan);
+
+// The tokenizer alone, without loading weights.
+std::unique_ptr<text::Tokenizer> load_tokenizer(const ModelFlags& flags);
+
+}  // namespace bittern::cli

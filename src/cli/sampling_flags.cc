@@ -1,0 +1,91 @@
+#include "cli/sampling_flags.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "base/error.h"
+
+namespace bittern::cli {
+namespace {
+
+constexpr double kTemperatureMax = 100.0;
+constexpr double kPenaltyMax = 100.0;
+constexpr int64_t kTopKMax = std::numeric_limits<int32_t>::max();
+
+uint64_t drawn_seed() {
+  // 32 bits: short enough to be typed again.
+  return std::random_device{}();
+}
+
+}  // namespace
+
+void SamplingFlags::declare(Flags& flags) {
+  flags.number({"--temp,--temperature", "T", "0 takes the likeliest token; default 0.8."},
+               &temperature, 0.0, kTemperatureMax);
+  flags.integer({"--top-k", "K", "Choose among the K likeliest tokens; 0: all; default 40."},
+                &top_k, 0, kTopKMax);
+  flags.number({"--top-p", "P",
+                "Choose among the fewest tokens that have probability P together; default 0.95."},
+               &top_p, 0.0, 1.0);
+  flags.number({"--min-p", "P",
+                "Choose among tokens at least P times as likely as the likeliest; default 0.05."},
+               &min_p, 0.0, 1.0);
+  flags.number(
+      {"--repeat-penalty", "X", "Divide the logits of tokens that occurred; default 1: off."},
+      &repeat_penalty, 1e-3, kPenaltyMax);
+  flags.integer({"--repeat-last-n", "N",
+                 "Tokens that the penalties look back, prompt included; 0: none, -1: all; "
+                 "default 64."},
+                &repeat_last_n, -1, kTopKMax);
+  flags.number(
+      {"--frequency-penalty", "X", "Lower a token's logit by X for each occurrence; default 0."},
+      &frequency_penalty, -kPenaltyMax, kPenaltyMax);
+  flags.number(
+      {"--presence-penalty", "X", "Lower the logits of tokens that occurred by X; default 0."},
+      &presence_penalty, -kPenaltyMax, kPenaltyMax);
+  flags.texts({"--logit-bias", "ID=X",
+               "Add X to a token's logit; ID+X and ID-X do too, ID-inf bans it. Repeatable."},
+              &logit_bias);
+  flags.integer(
+      {"-s,--seed", "N", "The same seed gives the same text; -1, the default, draws one."}, &seed,
+      -1, std::numeric_limits<int64_t>::max());
+}
+
+engine::LogitBias parse_logit_bias(const std::string& word, int64_t token_count) {
+  const size_t mark = word.find_first_of("=+-", 1);
+  std::optional<int64_t> token;
+  std::optional<double> bias;
+  if (mark != std::string::npos) {
+    token = parse_integer(std::string_view(word).substr(0, mark));
+    bias = parse_number(std::string_view(word).substr(word[mark] == '=' ? mark + 1 : mark));
+  }
+  if (!token || !bias || *bias == INFINITY)
+    fail(ErrorKind::usage,
+         "run: --logit-bias: ID=NUMBER expected, like 15=-2.5 or 15-inf, got \"{}\"",
+         printable(word));
+  if (*token < 0 || *token >= token_count)
+    fail(ErrorKind::usage, "run: --logit-bias: token id 0 to {} expected, got {}", token_count - 1,
+         *token);
+  return {static_cast<int32_t>(*token), static_cast<float>(*bias)};
+}
+
+engine::SamplingOptions SamplingFlags::over(engine::SamplingOptions defaults, int64_t context,
+                                            int64_t token_count) const {
+  engine::SamplingOptions options = std::move(defaults);
+  options.temperature = temperature.value_or(options.temperature);
+  options.top_k = top_k.value_or(options.top_k);
+  options.top_p = top_p.value_or(options.top_p);
+  options.min_p = min_p.value_or(options.min_p);
+  options.repeat_penalty = repeat_penalty.value_or(options.repeat_penalty);
+  options.repeat_last_n = repeat_last_n.value_or(options.repeat_last_n);
+  if (options.repeat_last_n < 0) options.repeat_last_n = context;
+  options.frequency_penalty = frequency_penalty.value_or(options.frequency_penalty);
+  options.presence_penalty = presence_penalty.value_or(options.presence_penalty);
+  for (const std::string& word : logit_bias)
+    options.logit_bias.push_back(parse_logit_bias(word, token_count));
+  options.seed = seed && *seed >= 0 ? static_cast<uint64_t>(*seed) : drawn_seed();
+  return options;
+}
+
+}  // namespace bittern::cli

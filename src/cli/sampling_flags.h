@@ -1,0 +1,31 @@
+// The flags that say how tokens are chosen.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/flags.h"
+#include "engine/sampling_options.h"
+
+namespace bittern::cli {
+
+struct SamplingFlags {
+  std::optional<double> temperature, top_p, min_p;
+  std::optional<double> repeat_penalty, frequency_penalty, presence_penalty;
+  std::optional<int64_t> top_k, repeat_last_n, seed;
+  std::vector<std::string> logit_bias;
+
+  void declare(Flags& flags);
+
+  // The flags over the defaults. `context` is what --repeat-last-n -1 means; ids of --logit-bias
+  // must be below `token_count`. A seed that was not given is drawn.
+  engine::SamplingOptions over(engine::SamplingOptions defaults, int64_t context,
+                               int64_t token_count) const;
+};
+
+// "15=-2", "15+1.5", "15-2", "15-inf". Throws Error{usage}.
+engine::LogitBias parse_logit_bias(const std::string& word, int64_t token_count);
+
+}  // namespace bittern::cli

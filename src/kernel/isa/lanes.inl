@@ -1,0 +1,100 @@
+// The 16-lane virtual vector that all row operations are written in. An ISA file sets
+// kPartBytes to its vector width (16, 32, 64) and includes this inside its unnamed namespace;
+// the same source then runs as four, two or one register, lane for lane the same IEEE operations.
+// No operation here fuses, estimates or reorders, so bits do not depend on the width.
+
+typedef float FloatPart __attribute__((vector_size(kPartBytes)));
+typedef int32_t IntPart __attribute__((vector_size(kPartBytes)));
+constexpr int kParts = 64 / kPartBytes;
+constexpr int kPartLanes = kPartBytes / 4;
+constexpr int64_t kLanes = 16;
+
+struct Lanes {
+  FloatPart part[kParts];
+};
+
+#define BITTERN_LANE_OPERATOR(op)                                                    \
+  [[gnu::always_inline]] inline Lanes operator op(const Lanes& a, const Lanes& b) {  \
+    Lanes result;                                                                    \
+    for (int i = 0; i < kParts; ++i) result.part[i] = a.part[i] op b.part[i];        \
+    return result;                                                                   \
+  }
+BITTERN_LANE_OPERATOR(+)
+BITTERN_LANE_OPERATOR(-)
+BITTERN_LANE_OPERATOR(*)
+BITTERN_LANE_OPERATOR(/)
+#undef BITTERN_LANE_OPERATOR
+
+[[gnu::always_inline]] inline Lanes broadcast(float value) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i) result.part[i] = value - FloatPart{};
+  return result;
+}
+
+[[gnu::always_inline]] inline Lanes load(const float* from) {
+  Lanes result;
+  __builtin_memcpy(&result, from, sizeof(result));
+  return result;
+}
+
+[[gnu::always_inline]] inline void store(float* to, const Lanes& lanes) {
+  __builtin_memcpy(to, &lanes, sizeof(lanes));
+}
+
+// The first `count` < 16 lanes from memory, the others zero.
+[[gnu::always_inline]] inline Lanes load_first(const float* from, int64_t count) {
+  float padded[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) padded[i] = from[i];
+  return load(padded);
+}
+
+[[gnu::always_inline]] inline void store_first(float* to, const Lanes& lanes, int64_t count) {
+  float padded[kLanes];
+  store(padded, lanes);
+  for (int64_t i = 0; i < count; ++i) to[i] = padded[i];
+}
+
+// Lane by lane a > b ? a : b; a NaN in a is passed over.
+[[gnu::always_inline]] inline Lanes larger(const Lanes& a, const Lanes& b) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i)
+    result.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+  return result;
+}
+
+[[gnu::always_inline]] inline Lanes smaller(const Lanes& a, const Lanes& b) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i)
+    result.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
+  return result;
+}
+
+[[gnu::always_inline]] inline Lanes magnitude(const Lanes& a) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i) {
+    result.part[i] =
+        reinterpret_cast<FloatPart>(reinterpret_cast<IntPart>(a.part[i]) & 0x7fffffff);
+  }
+  return result;
+}
+
+// The one tree of every float sum: l + (l + 8), then + 4, + 2, + 1.
+[[gnu::always_inline]] inline float sum(const Lanes& lanes) {
+  float v[kLanes];
+  store(v, lanes);
+  for (int l = 0; l < 8; ++l) v[l] = v[l] + v[l + 8];
+  for (int l = 0; l < 4; ++l) v[l] = v[l] + v[l + 4];
+  return (v[0] + v[2]) + (v[1] + v[3]);
+}
+
+// The largest lane; the order cannot matter.
+[[gnu::always_inline]] inline float largest(const Lanes& lanes) {
+  float v[kLanes];
+  store(v, lanes);
+  float result = v[0];
+  for (int l = 1; l < kLanes; ++l) result = v[l] > result ? v[l] : result;
+  return result;
+}
+
+// Adding and subtracting 1.5 * 2^23 rounds to an integer, half to even, for |x| below 2^22.
+constexpr float kRoundingMagic = 12582912.0f;

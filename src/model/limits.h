@@ -1,0 +1,17 @@
+// Bounds on a model's numbers: an order of magnitude above every published decoder, low enough
+// that products of any three fit in int64_t. Real sizes are then checked against the tensors.
+#pragma once
+
+#include <cstdint>
+
+namespace bittern::model {
+
+inline constexpr int64_t kHiddenMax = int64_t{1} << 20;
+inline constexpr int64_t kFfnMax = int64_t{1} << 22;
+inline constexpr int64_t kLayersMax = 1024;
+inline constexpr int64_t kHeadsMax = int64_t{1} << 14;
+inline constexpr int64_t kHeadDimMax = int64_t{1} << 13;
+inline constexpr int64_t kVocabMax = int64_t{1} << 24;
+inline constexpr int64_t kContextMax = int64_t{1} << 30;
+
+}  // namespace bittern::model

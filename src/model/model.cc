@@ -1,0 +1,111 @@
+// Loading: architecture, numbers, memory plan, weights, then tokenizer and generation defaults.
+#include "model/model.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/vocab.h"
+#include "model/bind.h"
+
+namespace bittern::model {
+namespace {
+
+std::optional<double> in_range(std::optional<double> value, double least, double most,
+                               std::string_view field, const std::string& file) {
+  if (value && !(*value >= least && *value <= most))
+    bad_input("{}: {}: expected {} to {}, got {}", file, field, least, most, *value);
+  return value;
+}
+
+GenerationDefaults generation_from_hf(const json::Value& root) {
+  const std::string& file = root.file_name();
+  const auto number = [&](std::string_view key, double least, double most) {
+    return in_range(root.get_number(key), least, most, key, file);
+  };
+  GenerationDefaults defaults;
+  defaults.temperature = number("temperature", 0.0, 1e3);
+  defaults.top_p = number("top_p", 0.0, 1.0);
+  defaults.min_p = number("min_p", 0.0, 1.0);
+  defaults.repetition_penalty = number("repetition_penalty", 1e-3, 1e3);
+  defaults.do_sample = root.get_boolean("do_sample");
+  for (const auto& [key, target] :
+       {std::pair{"top_k", &defaults.top_k}, std::pair{"max_new_tokens", &defaults.max_tokens}}) {
+    *target = root.get_integer(key);
+    if (*target && (**target < 0 || **target > INT32_MAX))
+      bad_input("{}: {}: expected 0 to {}, got {}", file, key, INT32_MAX, **target);
+  }
+  return defaults;
+}
+
+// general.sampling.* (transformers' generation_config as llama.cpp's converter writes it).
+GenerationDefaults generation_from_gguf(const format::Metadata& metadata) {
+  const auto number = [&](const char* key, double least, double most) {
+    return in_range(metadata.get_number(key), least, most, key, metadata.file_name);
+  };
+  GenerationDefaults defaults;
+  defaults.temperature = number("general.sampling.temp", 0.0, 1e3);
+  defaults.top_p = number("general.sampling.top_p", 0.0, 1.0);
+  defaults.min_p = number("general.sampling.min_p", 0.0, 1.0);
+  defaults.repetition_penalty = number("general.sampling.penalty_repeat", 1e-3, 1e3);
+  if (const auto top_k = number("general.sampling.top_k", 0.0, INT32_MAX))
+    defaults.top_k = static_cast<int64_t>(*top_k);
+  return defaults;
+}
+
+bool has_vocabulary(const format::Checkpoint& checkpoint) {
+  return checkpoint.container == format::Container::gguf
+             ? checkpoint.metadata.find("tokenizer.ggml.model") != nullptr
+             : checkpoint.tokenizer != nullptr;
+}
+
+// A vocabulary of a kind not read yet leaves a model that runs by token ids.
+void load_tokenizer(Model& model) {
+  if (!has_vocabulary(model.checkpoint)) {
+    model.no_tokenizer_reason = fmt::format("{}: tokenizer: the files carry none",
+                                            printable(model.checkpoint.path.string(), 200));
+    return;
+  }
+  try {
+    model.tokenizer = text::Tokenizer::build(format::read_vocab(model.checkpoint));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unsupported) throw;
+    model.no_tokenizer_reason = error.message();
+    return;
+  }
+  if (model.tokenizer->vocab_size() > model.config.vocab_size) {
+    bad_input("{}: tokenizer: expected at most {} tokens (rows of the embedding), got {}",
+              printable(model.checkpoint.path.string(), 200), model.config.vocab_size,
+              model.tokenizer->vocab_size());
+  }
+}
+
+}  // namespace
+
+int64_t Model::resident_weight_bytes() const {
+  int64_t bytes = head->resident_bytes;
+  for (const Layer& layer : layers) {
+    for (const auto* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
+                               &layer.up, &layer.down})
+      if (*linear != nullptr) bytes += (*linear)->resident_bytes;
+  }
+  return bytes;
+}
+
+std::unique_ptr<Model> Model::load(format::Checkpoint checkpoint, backend::Backend& backend,
+                                   const LoadOptions& options) {
+  const ArchSpec& arch = find_architecture(checkpoint);
+  Config config = read_config(checkpoint, arch);
+  const int64_t context = planned_context(config, options.plan.context);
+  require_memory(plan_memory(config, checkpoint, options.plan), memory::available_bytes(),
+                 config.file);
+  auto model = bind(std::move(checkpoint), arch, std::move(config), backend, context);
+  load_tokenizer(*model);
+  if (model->checkpoint.generation_config != nullptr)
+    model->generation = generation_from_hf(model->checkpoint.generation_config->root());
+  else
+    model->generation = generation_from_gguf(model->checkpoint.metadata);
+  return model;
+}
+
+}  // namespace bittern::model

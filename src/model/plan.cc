@@ -1,0 +1,93 @@
+// The sums behind `show` and the check before load. What a backend repacks is bounded from above:
+// ternary linears at 2 bits a weight in 16 x 64 tiles; other weights are read where they lie.
+#include "model/plan.h"
+
+#include <algorithm>
+
+#include "base/checked_math.h"
+#include "base/error.h"
+#include "model/forward.h"
+#include "model/limits.h"
+#include "model/rope.h"
+#include "model/sequence.h"
+
+namespace bittern::model {
+namespace {
+
+constexpr int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// Four 2-bit codes a byte, plus a row's scale and bookkeeping.
+int64_t ternary_bytes(int64_t out, int64_t in) {
+  return round_up(out, 16) * (round_up(in, 64) / 4 + static_cast<int64_t>(sizeof(float)));
+}
+
+double gibibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
+
+}  // namespace
+
+int64_t MemoryPlan::needed() const {
+  return packed_bytes + rope_bytes + kv_bytes + workspace_bytes + logits_bytes;
+}
+
+int64_t planned_context(const Config& config, int64_t requested) {
+  if (requested <= 0) return config.max_context;
+  // Dynamic scaling exists to go beyond the trained length.
+  const int64_t most =
+      config.rope.scaling == RopeScaling::dynamic ? kContextMax : config.max_context;
+  if (requested > most) {
+    fail(ErrorKind::usage, "{}: context: expected at most {} (the model's), got {}", config.file,
+         most, requested);
+  }
+  return requested;
+}
+
+MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoint,
+                       const PlanOptions& options) {
+  MemoryPlan plan;
+  for (const TensorView& tensor : checkpoint.tensors)
+    plan.file_bytes += static_cast<int64_t>(tensor.bytes.size());
+  const int64_t query_width = config.head_count * config.head_dim;
+  const int64_t key_width = config.kv_head_count * config.head_dim;
+  if (config.ternary) {
+    plan.packed_bytes =
+        config.layer_count * (ternary_bytes(query_width + 2 * key_width, config.hidden_size) +
+                              ternary_bytes(config.hidden_size, query_width) +
+                              2 * ternary_bytes(config.ffn_size, config.hidden_size) +
+                              ternary_bytes(config.hidden_size, config.ffn_size));
+  }
+  const int64_t context = planned_context(config, options.context);
+  // The numbers may come from a hostile file whose tensors have not been looked at yet.
+  const int64_t kv_dimensions[] = {2 * int64_t{sizeof(float)}, config.layer_count, key_width,
+                                   options.sequence_count, round_up(context, 1024)};
+  if (!checked_product(kv_dimensions)) {
+    fail(ErrorKind::resources,
+         "{}: memory: keys and values of {} positions need more than 2^63 bytes",
+         printable(config.file), context);
+  }
+  plan.rope_bytes = rope_table_bytes(config, context);
+  plan.kv_bytes =
+      backend::kv_bytes({.layer_count = config.layer_count,
+                         .kv_head_count = config.kv_head_count,
+                         .head_dim = config.head_dim,
+                         .type = options.kv_type,
+                         .page_count = options.sequence_count * PagePool::pages_for(context)});
+  plan.workspace_bytes = Workspace::bytes(config, options.max_rows);
+  plan.logits_bytes =
+      options.sequence_count * config.vocab_size * static_cast<int64_t>(sizeof(float));
+  return plan;
+}
+
+void require_memory(const MemoryPlan& plan, int64_t available_bytes, const std::string& file) {
+  if (plan.needed() <= available_bytes) return;
+  fail(
+      ErrorKind::resources,
+      "{}: memory: needs {:.2f} GiB ({:.2f} packed weights, {:.2f} keys and values, {:.2f} other), "
+      "{:.2f} GiB are available; a smaller context or another KV type needs less",
+      printable(file), gibibytes(plan.needed()), gibibytes(plan.packed_bytes),
+      gibibytes(plan.kv_bytes), gibibytes(plan.needed() - plan.packed_bytes - plan.kv_bytes),
+      gibibytes(available_bytes));
+}
+
+}  // namespace bittern::model

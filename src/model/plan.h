@@ -1,0 +1,41 @@
+// How much memory a model will take, computed from its numbers before anything is allocated.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "backend/backend.h"
+#include "format/checkpoint.h"
+#include "model/config.h"
+
+namespace bittern::model {
+
+struct PlanOptions {
+  int64_t context = 0;         // positions per sequence; 0: the model's maximum
+  int64_t sequence_count = 1;  // sequences whose keys and values are kept at once
+  int64_t max_rows = 512;      // rows of one step
+  backend::KvType kv_type = backend::KvType::f16;
+};
+
+// All in bytes.
+struct MemoryPlan {
+  int64_t file_bytes = 0;       // tensors as they lie in the mapped files (not counted in needed)
+  int64_t packed_bytes = 0;     // repacked copies, at most
+  int64_t rope_bytes = 0;       // rotary table
+  int64_t kv_bytes = 0;         // keys and values
+  int64_t workspace_bytes = 0;  // buffers of a step
+  int64_t logits_bytes = 0;     // one row of logits per sequence
+  int64_t needed() const;
+};
+
+// The positions a load plans for. Throws Error{usage} where `requested` exceeds what the model
+// was made for.
+int64_t planned_context(const Config& config, int64_t requested);
+
+MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoint,
+                       const PlanOptions& options);
+
+// Throws Error{resources} naming needed and available where the plan does not fit.
+void require_memory(const MemoryPlan& plan, int64_t available_bytes, const std::string& file);
+
+}  // namespace bittern::model

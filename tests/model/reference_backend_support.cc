@@ -1,0 +1,249 @@
+// Each operation as its definition reads. Sources: transformers modelling code (RMSNorm, rotary,
+// attention), integrations/bitnet.py (W1.58A8).
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "model/reference_backend.h"
+
+namespace bittern::test {
+namespace {
+
+using backend::Activations;
+using backend::RowPlace;
+
+class ReferenceLinear final : public backend::Linear {
+ public:
+  std::vector<double> weights;  // [out, in]; ternary: codes -1, 0, 1
+  std::vector<double> bias;
+  double scale = 1.0;
+  bool ternary = false;
+};
+
+class ReferenceKvStore final : public backend::KvStore {
+ public:
+  std::vector<double> keys, values;  // [layer][page][token][kv_head * head_dim]
+  size_t offset(int64_t layer, const RowPlace& row, int64_t position) const {
+    const int64_t page = row.pages[position / backend::kPageTokens];
+    const int64_t token =
+        (layer * shape.page_count + page) * backend::kPageTokens + position % backend::kPageTokens;
+    return static_cast<size_t>(token * shape.kv_head_count * shape.head_dim);
+  }
+};
+
+std::vector<float> decode(const TensorView& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.elements()));
+  decode_rows(tensor, 0, tensor.rows(), values.data());
+  return values;
+}
+
+// Codes and scale of a ternary tensor: as it stands where it is {-a, 0, a}, else by absmean.
+double ternarise(const std::vector<float>& values, std::vector<double>& codes) {
+  double largest = 0.0;
+  double sum = 0.0;
+  for (const float value : values) {
+    largest = std::max(largest, std::abs(double{value}));
+    sum += std::abs(double{value});
+  }
+  const bool exact = largest > 0.0 && std::all_of(values.begin(), values.end(), [&](float value) {
+                       return value == 0.0f || std::abs(double{value}) == largest;
+                     });
+  const double mean = std::max(sum / static_cast<double>(values.size()), 1e-5);
+  const double scale = exact ? largest : mean;
+  for (const float value : values)
+    codes.push_back(std::clamp(std::nearbyint(double{value} / scale), -1.0, 1.0));
+  return scale;
+}
+
+double activate(backend::Activation activation, double x) {
+  switch (activation) {
+    case backend::Activation::silu:
+      return x / (1.0 + std::exp(-x));
+    case backend::Activation::relu:
+      return std::max(x, 0.0);
+    case backend::Activation::relu2:
+      return std::max(x, 0.0) * std::max(x, 0.0);
+    case backend::Activation::gelu:
+      return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+    case backend::Activation::gelu_tanh:
+      return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+  }
+  return 0.0;
+}
+
+class ReferenceBackend final : public backend::Backend {
+ public:
+  std::string description() const override { return "reference, double"; }
+
+  std::unique_ptr<backend::Linear> pack(const backend::LinearSource& source) override {
+    auto linear = std::make_unique<ReferenceLinear>();
+    linear->out_size = source.weight->rows();
+    linear->in_size = source.weight->columns();
+    linear->ternary = source.ternary;
+    const std::vector<float> values = decode(*source.weight);
+    std::vector<double> stored;
+    if (source.ternary)
+      linear->scale = ternarise(values, stored);
+    else
+      stored.assign(values.begin(), values.end());
+    const std::vector<float> bias = source.bias ? decode(*source.bias) : std::vector<float>();
+    for (int64_t row = 0; row < linear->out_size; ++row) {
+      const auto from = static_cast<size_t>(source.row_order.empty() ? row : source.row_order[row]);
+      const auto width = static_cast<size_t>(linear->in_size);
+      linear->weights.insert(linear->weights.end(), stored.begin() + from * width,
+                             stored.begin() + (from + 1) * width);
+      if (!bias.empty()) linear->bias.push_back(bias[from]);
+    }
+    return linear;
+  }
+
+  std::unique_ptr<backend::KvStore> make_kv_store(const backend::KvShape& shape) override {
+    auto store = std::make_unique<ReferenceKvStore>();
+    store->shape = shape;
+    const auto count =
+        static_cast<size_t>(shape.layer_count * shape.page_count * backend::kPageTokens *
+                            shape.kv_head_count * shape.head_dim);
+    store->keys.resize(count);
+    store->values.resize(count);
+    return store;
+  }
+
+  void embed(const TensorView& table, std::span<const int32_t> ids, float* out) override {
+    for (size_t row = 0; row < ids.size(); ++row)
+      decode_rows(table, ids[row], 1, out + row * static_cast<size_t>(table.columns()));
+  }
+
+  void rms_norm(const float* in, const float* weight, float eps, int64_t count, int64_t width,
+                float* out) override {
+    for (int64_t row = 0; row < count; ++row, in += width, out += width) {
+      double sum = 0.0;
+      for (int64_t i = 0; i < width; ++i) sum += double{in[i]} * in[i];
+      const double factor = 1.0 / std::sqrt(sum / static_cast<double>(width) + eps);
+      for (int64_t i = 0; i < width; ++i) out[i] = static_cast<float>(in[i] * factor * weight[i]);
+    }
+  }
+
+  void linear(const backend::Linear& weights, Activations& in, float* out,
+              int64_t out_stride) override {
+    const auto& linear = static_cast<const ReferenceLinear&>(weights);
+    if (linear.ternary && !in.quantised) quantise(in);
+    for (int64_t row = 0; row < in.count; ++row) {
+      for (int64_t column = 0; column < linear.out_size; ++column) {
+        const double* weight = linear.weights.data() + column * linear.in_size;
+        double sum = 0.0;
+        for (int64_t i = 0; i < linear.in_size; ++i) {
+          sum += weight[i] * (linear.ternary ? in.codes[row * backend::padded_width(in.width) + i]
+                                             : in.values[row * in.width + i]);
+        }
+        if (linear.ternary) sum *= in.inverse_scales[row] * linear.scale;
+        if (!linear.bias.empty()) sum += linear.bias[static_cast<size_t>(column)];
+        out[row * out_stride + column] = static_cast<float>(sum);
+      }
+    }
+  }
+
+  void rope(const backend::RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
+            int64_t head_dim, float* x, int64_t stride) override {
+    const int64_t half = table.dim / 2;
+    const bool is_half = table.pairing == backend::RopePairing::half;
+    for (size_t row = 0; row < rows.size(); ++row) {
+      for (int64_t head = 0; head < head_count; ++head) {
+        float* values = x + static_cast<int64_t>(row) * stride + head * head_dim;
+        for (int64_t pair = 0; pair < half; ++pair) {
+          float& first = values[is_half ? pair : 2 * pair];
+          float& second = values[is_half ? pair + half : 2 * pair + 1];
+          const auto angle = static_cast<size_t>(rows[row].position * half + pair);
+          const double cosine = table.cosine[angle];
+          const double sine = table.sine[angle];
+          const double turned = first * cosine - second * sine;
+          second = static_cast<float>(second * cosine + first * sine);
+          first = static_cast<float>(turned);
+        }
+      }
+    }
+  }
+
+  void gate(backend::Activation activation, const float* gate, const float* up, int64_t elements,
+            float* out) override {
+    for (int64_t i = 0; i < elements; ++i)
+      out[i] = static_cast<float>(activate(activation, gate[i]) * (up ? up[i] : 1.0));
+  }
+
+  void add(float* x, const float* y, int64_t elements) override {
+    for (int64_t i = 0; i < elements; ++i) x[i] += y[i];
+  }
+
+  void store_kv(backend::KvStore& store, int64_t layer, std::span<const RowPlace> rows,
+                const float* keys, const float* values) override {
+    auto& kv = static_cast<ReferenceKvStore&>(store);
+    const int64_t width = store.shape.kv_head_count * store.shape.head_dim;
+    for (const RowPlace& row : rows) {
+      const size_t offset = kv.offset(layer, row, row.position);
+      std::copy(keys, keys + width, kv.keys.data() + offset);
+      std::copy(values, values + width, kv.values.data() + offset);
+      keys += width;
+      values += width;
+    }
+  }
+
+  void attend(const backend::KvStore& store, const backend::AttendShape& shape,
+              std::span<const RowPlace> rows, const float* queries, float* out) override {
+    const auto& kv = static_cast<const ReferenceKvStore&>(store);
+    const int64_t dim = store.shape.head_dim;
+    const int64_t group = shape.head_count / store.shape.kv_head_count;
+    for (const RowPlace& row : rows) {
+      const int64_t start =
+          shape.window > 0 ? std::max<int64_t>(0, row.position - shape.window + 1) : 0;
+      for (int64_t head = 0; head < shape.head_count; ++head, queries += dim, out += dim) {
+        const int64_t kv_head = head / group * dim;
+        std::vector<double> scores;
+        for (int64_t position = start; position <= row.position; ++position) {
+          const double* key = kv.keys.data() + kv.offset(shape.layer, row, position) + kv_head;
+          double score = 0.0;
+          for (int64_t i = 0; i < dim; ++i) score += queries[i] * key[i];
+          scores.push_back(score * shape.scale);
+        }
+        const double largest = *std::max_element(scores.begin(), scores.end());
+        double total = 0.0;
+        for (double& score : scores) total += score = std::exp(score - largest);
+        std::vector<double> mixed(static_cast<size_t>(dim));
+        for (int64_t position = start; position <= row.position; ++position) {
+          const double* value = kv.values.data() + kv.offset(shape.layer, row, position) + kv_head;
+          const double share = scores[static_cast<size_t>(position - start)] / total;
+          for (int64_t i = 0; i < dim; ++i) mixed[static_cast<size_t>(i)] += share * value[i];
+        }
+        for (int64_t i = 0; i < dim; ++i)
+          out[i] = static_cast<float>(mixed[static_cast<size_t>(i)]);
+      }
+    }
+  }
+
+ private:
+  static void quantise(Activations& in) {
+    const int64_t padded = backend::padded_width(in.width);
+    for (int64_t row = 0; row < in.count; ++row) {
+      const float* x = in.values + row * in.width;
+      float largest = 1e-5f;
+      for (int64_t i = 0; i < in.width; ++i) largest = std::max(largest, std::abs(x[i]));
+      const float scale = 127.0f / largest;
+      int32_t sum = 0;
+      for (int64_t i = 0; i < padded; ++i) {
+        const float code =
+            i < in.width ? std::clamp(std::nearbyint(x[i] * scale), -127.0f, 127.0f) : 0.0f;
+        in.codes[row * padded + i] = static_cast<int8_t>(code);
+        sum += static_cast<int32_t>(code);
+      }
+      in.inverse_scales[row] = 1.0f / scale;
+      in.sums[row] = sum;
+    }
+    in.quantised = true;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<backend::Backend> make_reference_backend() {
+  return std::make_unique<ReferenceBackend>();
+}
+
+}  // namespace bittern::test
