@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by ./check --oracles: the independent programs of tests/oracles, in .venv-oracles.
 
 # install_oracles: again only when the list of versions has changed.

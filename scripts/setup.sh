@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by ./quickstart and ./check (sourced by bash, in the repository's root): installing
 # missing Debian packages and building. Long output goes to build/*.log and is shown on failure.
 
@@ -32,10 +33,10 @@ may_become_root() {
 # install_missing PACKAGE...: from Debian's archive, and only if nothing has to be removed.
 install_missing() {
   local missing=() package removed
-  command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || {
+  if ! command -v apt-get >/dev/null; then
     say "This is not Debian: please see to it that these are installed: $*"
     return
-  }
+  fi
   for package in "$@"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
       missing+=("$package")

@@ -8,9 +8,7 @@ namespace {
 
 constexpr std::array kTable{
     Row{Variable::isa, "BITTERN_ISA", "kernels to use (scalar, avx2, avx512); refused if absent"},
-    Row{Variable::home, "BITTERN_HOME", "folder where models are looked up by name"},
     Row{Variable::models, "BITTERN_MODELS", "folder of real checkpoints for the acceptance tests"},
-    Row{Variable::no_color, "NO_COLOR", "set to anything: no colour in the output"},
 };
 
 }  // namespace

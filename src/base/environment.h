@@ -10,10 +10,8 @@
 namespace bittern::environment {
 
 enum class Variable {
-  isa,       // BITTERN_ISA
-  home,      // BITTERN_HOME
-  models,    // BITTERN_MODELS
-  no_color,  // NO_COLOR
+  isa,     // BITTERN_ISA
+  models,  // BITTERN_MODELS
 };
 
 struct Row {

@@ -16,7 +16,7 @@ namespace bittern::kernel {
 
 enum class Gate : int32_t { silu, relu, relu2, gelu, gelu_tanh };
 
-inline constexpr int64_t kStripRows = 16;    // output rows that a T2 strip holds
+inline constexpr int64_t kStripRows = 16;      // output rows that a T2 strip holds
 inline constexpr int64_t kColumnPadding = 64;  // columns of a T2 strip: a multiple of this
 // Beyond this many columns the weighted int32 accumulators of T2 could wrap.
 inline constexpr int64_t kMaxTernaryColumns = 524288;

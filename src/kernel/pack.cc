@@ -28,9 +28,7 @@ int64_t t2_columns(int64_t columns) {
   return (columns + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
 }
 
-int64_t t2_strip_bytes(int64_t columns) {
-  return t2_columns(columns) / kLineColumns * kLineBytes;
-}
+int64_t t2_strip_bytes(int64_t columns) { return t2_columns(columns) / kLineColumns * kLineBytes; }
 
 int64_t t2_bytes(int64_t rows, int64_t columns) {
   return (rows + kStripRows - 1) / kStripRows * t2_strip_bytes(columns);

@@ -16,13 +16,15 @@ TEST(Environment, TheTableIsInTheOrderOfTheEnum) {
 }
 
 TEST(Environment, UnsetAndEmptyAreNothing) {
-  ::unsetenv("BITTERN_HOME");
-  EXPECT_EQ(get(Variable::home), std::nullopt);
-  ::setenv("BITTERN_HOME", "", 1);
-  EXPECT_EQ(get(Variable::home), std::nullopt);
-  ::setenv("BITTERN_HOME", "/models", 1);
-  EXPECT_EQ(get(Variable::home), "/models");
-  ::unsetenv("BITTERN_HOME");
+  const auto former = get(Variable::models);
+  ::unsetenv("BITTERN_MODELS");
+  EXPECT_EQ(get(Variable::models), std::nullopt);
+  ::setenv("BITTERN_MODELS", "", 1);
+  EXPECT_EQ(get(Variable::models), std::nullopt);
+  ::setenv("BITTERN_MODELS", "/models", 1);
+  EXPECT_EQ(get(Variable::models), "/models");
+  ::unsetenv("BITTERN_MODELS");
+  if (former) ::setenv("BITTERN_MODELS", former->c_str(), 1);
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ TEST(GgufRead, AbsentKeysAreNothing) {
 TEST(GgufRead, AValueOfAnotherKindNamesFileAndKey) {
   Checkpoint file = open_checkpoint(golden("plain.gguf"));
   Metadata& keys = file.metadata;
-  keys.file_name = "f";
+  keys.file_name = std::string("f");
   using test::message_of;
   EXPECT_EQ(message_of([&] { keys.get_integer("test.text"); }),
             "f: test.text: integer below 2^63 expected, got string");

@@ -190,9 +190,9 @@ TEST(VocabHf, WhatIsWrongIsNamed) {
   const std::string ids = "/post_processor/processors/1/special_tokens/<|begin_of_text|>/ids";
   check_json(
       "llama3",
-      {{"/model", nothing, "model.vocab: an object expected, got none"},
+      {{"/model/vocab", nothing, "model.vocab: object expected, got null"},
        {"/model/vocab", 3, "model.vocab: object expected, got 3"},
-       {"/model/vocab/a", "x", "model.vocab 'a': integer expected, got \"x\""},
+       {"/model/vocab/a", "x", "model.vocab 'a': integer expected, got string"},
        {"/model/vocab/a", -1,
         "model.vocab 'a': an id of 0 to 1583 expected among 280 tokens, got -1"},
        {"/model/vocab/a", 2000000000,
@@ -283,7 +283,7 @@ TEST(VocabGguf, TokensThatEndByTheirText) {
 // The first BitNet 2B-4T uploads have no tokenizer.ggml.pre.
 TEST(VocabGguf, UnlabelledBitnetIsLlama3) {
   Metadata keys;
-  keys.file_name = "f";
+  keys.file_name = std::string("f");
   keys.set("general.architecture", value_of("bitnet-25"));
   keys.set("tokenizer.ggml.model", value_of("gpt2"));
   keys.set("tokenizer.ggml.tokens", value_of(std::vector<std::string>(128256, "t")));
@@ -301,7 +301,7 @@ TEST(VocabGguf, UnlabelledBitnetIsLlama3) {
 TEST(VocabGguf, Rejections) {
   const auto message = [](const std::function<void(Metadata&)>& change) {
     Metadata keys = golden_keys();
-    keys.file_name = "f";
+    keys.file_name = std::string("f");
     change(keys);
     return test::message_of([&] { vocab_from_gguf(keys); });
   };

@@ -34,8 +34,7 @@ constexpr Case kCases[] = {
     {"llama", "llama_dynamic", "llama", "config.dynamic.json", "llama/golden.dynamic.bin", 40},
     {"llama", "llama_llama3", "llama", "config.llama3.json", "llama/golden.llama3.bin"},
     {"llama", "llama_yarn", "llama", "config.yarn.json", "llama/golden.yarn.bin"},
-    {"llama", "llama_yarn_given", "llama", "config.yarn_given.json",
-     "llama/golden.yarn_given.bin"},
+    {"llama", "llama_yarn_given", "llama", "config.yarn_given.json", "llama/golden.yarn_given.bin"},
     {"llama", "llama_longrope", "llama", "config.longrope.json", "llama/golden.longrope.bin"},
     {"llama", "llama_longrope_short", "llama", "config.longrope.json",
      "llama/golden.longrope_short.bin", 24},
@@ -95,7 +94,7 @@ TEST_P(ModelGolden, CpuGivesTheReferenceLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelGolden, testing::ValuesIn(kCases),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(ModelGoldenTable, EveryArchitectureHasACase) {
   for (const model::ArchSpec& row : model::arch_table()) {
@@ -139,8 +138,7 @@ class CodeTap final : public model::Taps {
 };
 
 TEST(ModelCodes, Int8CodesEqualTheReferenceExceptAtTies) {
-  const FileMap codes =
-      FileMap::open(std::string(BITTERN_TEST_DATA) + "/models/bitnet/codes.bin");
+  const FileMap codes = FileMap::open(std::string(BITTERN_TEST_DATA) + "/models/bitnet/codes.bin");
   const Golden golden = read_golden("bitnet/golden.bin");
   const auto backend = backend::cpu::make_cpu_backend();
   const auto model = bind_case(open_case("bitnet"), *backend);

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Shows every tidy rule a bad sample, which it must find, and a good one, which it must pass."""
 
+import json
 import pathlib
+import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
@@ -197,6 +200,25 @@ class IsaObjects(unittest.TestCase):
         self.assertIn("exports nothing", self.texts("local t 0 10\n")[0])
         self.assertIn("exports", self.texts(table + "second T 0 10\n")[0])
         self.assertIn("exports f (T)", self.texts("f T 0 10\n")[0])
+
+
+    def test_a_real_object(self):
+        """std::max in such a file: nothing to see in the optimised object, weak at -O0."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder).resolve()
+            source = root / "src/kernel/isa/bad.cc"
+            source.parent.mkdir(parents=True)
+            source.write_text("#include <algorithm>\n"
+                              "static int f(const int& a) { return std::max(a, 1); }\n"
+                              "extern int (*const table)(const int&);\n"
+                              "int (*const table)(const int&) = f;\n")
+            command = f"c++ -O3 -fPIC -std=c++20 -o bad.o -c {source}"
+            subprocess.run(command.split(), cwd=root, check=True)
+            (root / "compile_commands.json").write_text(json.dumps(
+                [{"directory": str(root), "file": str(source), "command": command}]))
+            texts = [str(finding) for finding in isa_objects.check_isa_objects(root, root)]
+        self.assertEqual(len(texts), 1, texts)
+        self.assertRegex(texts[0], r"^src/kernel/isa/bad.cc: weak symbol .*max.*\(at -O0\)$")
 
 
 class Skips(unittest.TestCase):

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 FOLDERS = ("src", "tests", "tools", "fuzz", "scripts", "cmake", "docs", ".ci")
-TEXT_ENDINGS = (".cc", ".h", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in")
+TEXT_ENDINGS = (".cc", ".h", ".inl", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Tree:
                 if path.endswith(ending) and (not prefixes or path.startswith(prefixes))]
 
     def cpp(self, *prefixes):
-        return [path for path in self.paths(*prefixes) if path.endswith((".cc", ".h"))]
+        return [path for path in self.paths(*prefixes) if path.endswith((".cc", ".h", ".inl"))]
 
     def text(self, path):
         return self.files.get(path) or ""

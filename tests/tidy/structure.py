@@ -24,6 +24,8 @@ TABLES = (
     LiteralTable("kernel", "src/kernel/kernel.h",
                  r"(?:\(\*|(?<=Decode )|(?<=, )(?=decode_))(\w+)(?=\)\(|[,;])",
                  ("tests/kernel/",), quoted=False),
+    LiteralTable("container", "src/format/open.cc", r'\bContainerRow\{"([^"]+)"',
+                 ("tests/format/",), quoted=False),
     LiteralTable("architecture", "src/model/arch_table.cc", r'\.name = "([^"]+)"',
                  ("tests/model/", "tests/data/model/")),
     LiteralTable("split", "src/text/split.cc", r'\bSplit\{"([^"]+)"',
@@ -45,9 +47,9 @@ def check_dead_headers(tree):
         for _, quoted, name in includes(tree, path):
             if quoted:
                 folder = path.rsplit("/", 1)[0]
-                used |= {"src/" + name, "tests/" + name, f"{folder}/{name}"} - {path}
+                used |= {name, "src/" + name, "tests/" + name, f"{folder}/{name}"} - {path}
     return [Finding(path, 0, "no file includes this header")
-            for path in tree.cpp() if path.endswith(".h") and path not in used]
+            for path in tree.cpp() if path.endswith((".h", ".inl")) and path not in used]
 
 
 def check_dead_sources(tree):
@@ -83,7 +85,8 @@ def check_documents(tree):
         text = tree.text(path)
         for match in _DOCUMENT_PATH.finditer(text):
             name = match.group(1)
-            if name.startswith(_TOP_FOLDERS) and not glob_exists(tree, name):
+            placeholder = re.search(r"NNNN|NAME", name)
+            if name.startswith(_TOP_FOLDERS) and not placeholder and not glob_exists(tree, name):
                 findings.append(Finding(path, line_of(text, match.start()),
                                         f"`{name}` does not exist"))
     architecture = tree.text("ARCHITECTURE.md")

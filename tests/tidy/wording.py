@@ -36,7 +36,7 @@ _UNEXPLAINED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b(?!\()")
 def check_file_size(tree):
     findings = []
     for path in tree.paths():
-        if not path.endswith((".cc", ".h", ".py", ".sh")):
+        if not path.endswith((".cc", ".h", ".inl", ".py", ".sh")):
             continue
         lines = tree.text(path).splitlines()
         if len(lines) > FILE_LINES and not _SIZE_REASON.search("\n".join(lines[:_FIRST_LINES])):

@@ -93,7 +93,8 @@ class Eval final : public Command {
       fail(ErrorKind::unsupported,
            "{}: perplexity of a model whose tokenizer ends every text with EOS",
            session.model->config.file);
-    eval::PerplexityOptions options{.context = session.context, .chunk_limit = chunks_};
+    eval::PerplexityOptions options{
+        .context = session.context, .chunk_limit = chunks_, .first_token = std::nullopt};
     if (vocab.add_bos && vocab.bos >= 0) options.first_token = vocab.bos;
 
     const std::vector<int32_t> tokens = tokenizer.encode(text);

@@ -26,8 +26,8 @@ constexpr int kSingleWeights = 4, kTileWeights = 2, kTileRows = 2;
 [[gnu::always_inline]] inline Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   Lanes result;
   for (int i = 0; i < kParts; ++i)
-    result.part[i] = FloatPart(_mm256_fmadd_ps(__m256(a.part[i]), __m256(b.part[i]),
-                                               __m256(c.part[i])));
+    result.part[i] =
+        FloatPart(_mm256_fmadd_ps(__m256(a.part[i]), __m256(b.part[i]), __m256(c.part[i])));
   return result;
 }
 
@@ -62,8 +62,8 @@ struct Nibbles {
 [[gnu::always_inline]] inline float half_value(uint16_t bits) { return _cvtsh_ss(bits); }
 
 [[gnu::always_inline]] inline Lanes load_f16(const uint8_t* from) {
-  return {{FloatPart(_mm256_cvtph_ps(load_16(from))),
-           FloatPart(_mm256_cvtph_ps(load_16(from + 16)))}};
+  return {
+      {FloatPart(_mm256_cvtph_ps(load_16(from))), FloatPart(_mm256_cvtph_ps(load_16(from + 16)))}};
 }
 
 [[gnu::always_inline]] inline void store_f16(uint16_t* to, const Lanes& lanes) {

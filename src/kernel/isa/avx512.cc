@@ -93,8 +93,8 @@ struct Planes {
 [[gnu::always_inline]] inline void store_dots(const Planes& total, int32_t sum_of_codes,
                                               int32_t* out) {
   const __m512i low = _mm512_add_epi32(total.plane[0], _mm512_srai_epi32(total.plane[1], 2));
-  const __m512i high = _mm512_add_epi32(_mm512_srai_epi32(total.plane[2], 4),
-                                        _mm512_srai_epi32(total.plane[3], 6));
+  const __m512i high =
+      _mm512_add_epi32(_mm512_srai_epi32(total.plane[2], 4), _mm512_srai_epi32(total.plane[3], 6));
   const __m512i dots = _mm512_add_epi32(low, high);
   _mm512_storeu_si512(out, _mm512_sub_epi32(dots, _mm512_set1_epi32(sum_of_codes)));
 }

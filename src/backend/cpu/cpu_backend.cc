@@ -1,0 +1,33 @@
+// Construction of the CPU backend and the memory that its workers share.
+#include "backend/cpu/cpu_backend.h"
+
+#include "backend/cpu/device.h"
+
+namespace bittern::backend {
+
+void Scratch::grow(int workers, int64_t floats) {
+  constexpr int64_t kPageFloats = 1024;
+  const int64_t rounded = (floats + kPageFloats - 1) / kPageFloats * kPageFloats;
+  if (rounded <= floats_) return;
+  bytes_ = Region(rounded * workers * static_cast<int64_t>(sizeof(float)), "kernel scratch");
+  floats_ = rounded;
+}
+
+float* Scratch::of(int worker) const {
+  return reinterpret_cast<float*>(bytes_.data()) + worker * floats_;
+}
+
+CpuBackend::CpuBackend(ThreadPool& pool, const kernel::Table& table, const CpuOptions& options)
+    : pool_(pool), table_(table), options_(options) {}
+
+std::string CpuBackend::description() const {
+  const int threads = pool_.thread_count();
+  return fmt::format("cpu {}, {} thread{}", table_.ternary_name, threads, threads == 1 ? "" : "s");
+}
+
+std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, const kernel::Table& table,
+                                          const CpuOptions& options) {
+  return std::make_unique<CpuBackend>(pool, table, options);
+}
+
+}  // namespace bittern::backend

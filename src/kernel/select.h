@@ -1,0 +1,36 @@
+// Which kernel table runs: the best one whose instructions this machine really executes and
+// whose results equal the scalar table's in a self-test. BITTERN_ISA=scalar|avx2|avx512 forces
+// one, and is refused, never replaced, where it cannot run.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/log.h"
+#include "kernel/kernel.h"
+
+namespace bittern::kernel {
+
+struct Candidate {
+  const Table* table;
+  uint64_t features;  // bits of cpu::Feature that it needs
+};
+
+// Every table of this build, best first; the last one is scalar.
+std::span<const Candidate> candidates();
+
+// Runs every entry once on small odd shapes and compares the bits with scalar_table. Nothing
+// where all are equal, else the name of the first entry that differs.
+std::optional<std::string> self_test(const Table& table);
+
+// Chooses among the candidates for a machine with `features`; `forced` is the name of a table.
+// Throws usage for an unknown name, unsupported (naming what is missing) where a forced table
+// cannot run here. A candidate that fails its self-test is passed over with a warning.
+const Table& select(uint64_t features, const std::optional<std::string>& forced, const Log& log);
+
+// For this machine and environment.
+const Table& select(const Log& log);
+
+}  // namespace bittern::kernel
