@@ -1,8 +1,11 @@
-// config.json: architecture, numbers, rotary tables, quantisation rules.
+// config.json: architecture, numbers, rotary tables, quantisation rules; then what is computed
+// from accepted numbers before any tensor has been looked at.
 #include "base/json.h"
 #include "fuzz/target.h"
 #include "model/arch.h"
 #include "model/config.h"
+#include "model/plan.h"
+#include "model/rope.h"
 
 using namespace bittern;
 
@@ -11,7 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const model::ArchSpec& arch : model::arch_table())
     fuzz::accept_errors([&] {
       const auto document = json::Document::parse(text, "config.json");
-      model::config_from_hf(document->root(), arch);
+      const model::Config config = model::config_from_hf(document->root(), arch);
+      model::rope_frequencies(config, model::planned_context(config, 0));
+      model::plan_memory(config, {}, {});
     });
   return 0;
 }

@@ -37,7 +37,8 @@ inline std::string_view as_text(Bytes bytes) {
 // being read, the bytes wanted and the bytes left.
 class ByteReader {
  public:
-  ByteReader(Bytes bytes, std::string file_name) : bytes_(bytes), file_name_(std::move(file_name)) {}
+  ByteReader(Bytes bytes, std::string file_name)
+      : bytes_(bytes), file_name_(std::move(file_name)) {}
 
   template <typename T>
   T read(std::string_view what) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "cli/flags.h"
 #include "format/vocab.h"
 #include "model/arch.h"
 #include "model/bind.h"
@@ -13,6 +14,9 @@ namespace {
 
 using format::MetadataValue;
 using format::ValueType;
+
+// 0.7f as 0.7, not as 0.699999988079071.
+JsonBuilder shortest(float value) { return parse_number(fmt::format("{}", value)).value_or(value); }
 
 // One number of a metadata value, by its type.
 JsonBuilder number(ValueType type, const std::byte* at) {
@@ -36,7 +40,7 @@ JsonBuilder number(ValueType type, const std::byte* at) {
     case ValueType::boolean:
       return load<uint8_t>(at) != 0;
     case ValueType::f32:
-      return static_cast<double>(load<float>(at));
+      return shortest(load<float>(at));
     case ValueType::f64:
       return load<double>(at);
     case ValueType::string:

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "format/vocab.h"
+#include "kernel/select.h"
 #include "model/bind.h"
 
 namespace bittern::cli {
@@ -106,7 +107,16 @@ std::vector<std::string> Session::kernels() const {
   return names;
 }
 
-Session load_session(const ModelFlags& flags, int64_t context, const Log& log) {
+engine::SequenceRunner Session::make_runner(int64_t positions) const {
+  return {*model,
+          *backend,
+          {.context = std::min(positions, shape.context),
+           .kv_type = kv_type,
+           .max_rows = shape.max_rows,
+           .max_logit_rows = shape.max_logit_rows}};
+}
+
+Session load_session(const ModelFlags& flags, RunShape shape, const Log& log) {
   const double started = monotonic_seconds();
   format::Checkpoint checkpoint = flags.open();
   const model::ArchSpec& arch = model::find_architecture(checkpoint);
@@ -114,21 +124,25 @@ Session load_session(const ModelFlags& flags, int64_t context, const Log& log) {
 
   Session session;
   session.kv_type = flags.kv();
+  const int64_t available = memory::available_bytes();
   model::LoadOptions options;
   options.plan.kv_type = session.kv_type;
-  const int64_t available = memory::available_bytes();
-  options.plan.context =
-      context > 0 ? context : context_that_fits(config, checkpoint, options.plan, available, log);
-  session.context = model::planned_context(config, options.plan.context);
-  const model::MemoryPlan plan = model::plan_memory(config, checkpoint, options.plan);
+  options.plan.max_rows = shape.max_rows;
+  options.plan.context = shape.context > 0
+                             ? shape.context
+                             : context_that_fits(config, checkpoint, options.plan, available, log);
+  shape.context = model::planned_context(config, options.plan.context);
+  session.shape = shape;
+  model::MemoryPlan plan = model::plan_memory(config, checkpoint, options.plan);
+  plan.logits_bytes *= shape.max_logit_rows;
   log.detail("{}: {}, architecture {}", flags.path.value_or(""), checkpoint.dialect, arch.name);
-  log.detail("memory plan for {} positions ({} available):", session.context,
+  log.detail("memory plan for {} positions ({} available):", shape.context,
              format_bytes(static_cast<double>(available)));
   for (const std::string& line : plan_lines(plan)) log.detail("  {}", line);
   model::require_memory(plan, available, config.file);
 
   session.threads = std::make_unique<ThreadPool>(flags.thread_count());
-  session.backend = backend::make_cpu_backend(*session.threads);
+  session.backend = backend::make_cpu_backend(*session.threads, kernel::select(log));
   session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
   session.load_seconds = monotonic_seconds() - started;
   log.detail("loaded in {:.2f} s on {}; kernels: {}", session.load_seconds,

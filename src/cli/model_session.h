@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "cli/flags.h"
+#include "engine/sequence_runner.h"
 #include "format/checkpoint.h"
 #include "model/model.h"
 #include "model/plan.h"
@@ -32,6 +33,13 @@ struct ModelFlags {
 
 std::string_view kv_type_name(backend::KvType type);
 
+// How much of a model a verb wants to run at once.
+struct RunShape {
+  int64_t context = 0;         // positions; 0: the model's maximum, or what memory allows
+  int64_t max_rows = 512;      // tokens in one step
+  int64_t max_logit_rows = 1;  // rows of a step whose logits are wanted
+};
+
 // A model ready to run. Members are destroyed in reverse order: the model before the backend
 // whose memory it uses, that before the threads.
 struct Session {
@@ -39,8 +47,12 @@ struct Session {
   std::unique_ptr<backend::Backend> backend;
   std::unique_ptr<model::Model> model;
   backend::KvType kv_type = backend::KvType::f16;
-  int64_t context = 0;
+  RunShape shape;  // its context decided
   double load_seconds = 0.0;
+
+  // One empty sequence with room for `positions` (at most the session's context, which they are
+  // cut to); the session must outlive it.
+  engine::SequenceRunner make_runner(int64_t positions) const;
 
   // The tokenizer; throws Error{unsupported} with the reason where the model has none.
   const text::Tokenizer& tokenizer() const;
@@ -48,9 +60,9 @@ struct Session {
   std::vector<std::string> kernels() const;
 };
 
-// Opens, plans memory and loads. `context` 0: the model's maximum or what memory allows, which is
-// said in the log. Throws Error{resources} before anything large is taken.
-Session load_session(const ModelFlags& flags, int64_t context, const Log& log);
+// Opens, plans memory and loads. A context that memory cut short is said in the log. Throws
+// Error{resources} before anything large is taken.
+Session load_session(const ModelFlags& flags, RunShape shape, const Log& log);
 
 // The plan in words, one line per part.
 std::vector<std::string> plan_lines(const model::MemoryPlan& plan);

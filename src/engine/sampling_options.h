@@ -20,7 +20,7 @@ struct LogitBias {
 
 // The fields in the order in which they act.
 struct SamplingOptions {
-  std::vector<LogitBias> logit_bias;
+  std::vector<LogitBias> logit_bias = {};
   int64_t repeat_last_n = 64;      // tokens of prompt and text the penalties look at; 0: off
   double repeat_penalty = 1.0;     // divides (multiplies) positive (negative) logits; 1: off
   double frequency_penalty = 0.0;  // subtracted per occurrence

@@ -14,9 +14,9 @@
 namespace bittern::eval {
 
 struct PerplexityOptions {
-  int64_t context = 512;               // tokens in a chunk, at least 4
-  std::optional<int64_t> chunk_limit;  // none: all
-  std::optional<int32_t> first_token;  // replaces each chunk's first token (BOS)
+  int64_t context = 512;                    // tokens in a chunk, at least 4
+  std::optional<int64_t> chunk_limit = {};  // none: all
+  std::optional<int32_t> first_token = {};  // replaces each chunk's first token (BOS)
 };
 
 struct Perplexity {

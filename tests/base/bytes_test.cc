@@ -36,6 +36,8 @@ TEST(ByteReader, NamesFileFieldExpectedAndGot) {
             "x.bin: tensor count: 4 bytes expected at byte 1, file ends after 3");
   EXPECT_EQ(message_of([&] { reader.take(std::numeric_limits<uint64_t>::max(), "name"); }),
             "x.bin: name: 18446744073709551615 bytes expected at byte 1, file ends after 3");
+  EXPECT_EQ(message_of([&] { reader.take(3, "one too many"); }),
+            "x.bin: one too many: 3 bytes expected at byte 1, file ends after 3");
   EXPECT_EQ(as_text(reader.take(2, "rest")), "bc") << "a failed read takes nothing";
 }
 

@@ -4,24 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
+#include <cmath>
 
+#include "engine/allocation_count.h"
 #include "throws.h"
-
-namespace {
-std::atomic<int64_t> allocation_count{0};
-}  // namespace
-
-// Counts what the code under test takes from the heap. Every form of operator new comes here.
-void* operator new(std::size_t size) {
-  ++allocation_count;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace bittern::engine {
 namespace {
@@ -246,10 +232,10 @@ TEST(Generate, AllocatesNothingPerToken) {
     const std::function<void(std::string_view)> emit = [&](std::string_view piece) {
       shown += piece.size();
     };
-    const int64_t before = allocation_count;
+    const int64_t before = test::allocation_count();
     generate(source, tokenizer, std::vector<int32_t>{8}, options, emit);
     EXPECT_GT(shown, 0u);
-    return allocation_count - before;
+    return test::allocation_count() - before;
   };
   const int64_t few = allocations(10);
   EXPECT_GT(few, 0);  // the counter counts

@@ -31,7 +31,7 @@ JsonBuilder llama_json() {
 // The base with `patch` merged over it, read as `architecture`.
 Config read(const JsonBuilder& patch, std::string_view architecture = "LlamaForCausalLM") {
   JsonBuilder json = llama_json();
-  json.merge_patch(patch);
+  if (!patch.is_null()) json.merge_patch(patch);
   const auto document = json::Document::parse(to_text(json), "config.json");
   return model::config_from_hf(document->root(), *model::find_by_hf_class(architecture));
 }
@@ -238,7 +238,9 @@ format::Checkpoint gguf_checkpoint() {
   metadata.set("llama.block_count", format::value_of(uint32_t{2}));
   metadata.set("llama.attention.head_count", format::value_of(uint32_t{4}));
   metadata.set("llama.context_length", format::value_of(uint32_t{128}));
-  checkpoint.tensors.push_back({.name = "token_embd.weight", .shape = {100, 64}});
+  checkpoint.tensors.emplace_back();
+  checkpoint.tensors.back().name = "token_embd.weight";
+  checkpoint.tensors.back().shape = {100, 64};
   checkpoint.index();
   return checkpoint;
 }

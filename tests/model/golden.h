@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/thread_pool.h"
 #include "format/checkpoint.h"
+#include "kernel/kernel.h"
 #include "model/bind.h"
 #include "model/forward.h"
 #include "model/model.h"
@@ -29,6 +31,20 @@ format::Checkpoint open_case(const std::string& name, const std::string& config 
 // Binds as Model::load does, without tokenizer. Context 0: the model's maximum.
 std::unique_ptr<model::Model> bind_case(format::Checkpoint checkpoint, backend::Backend& backend,
                                         int64_t context = 0);
+
+// The CPU backend with a pool of its own. Regions are never run inline, so that `threads` really
+// share the work of these tiny models.
+class Cpu {
+ public:
+  explicit Cpu(int threads = 1, const kernel::Table* table = nullptr);  // null: the best here
+  backend::Backend& operator*() { return *backend_; }
+
+ private:
+  ThreadPool pool_;
+  std::unique_ptr<backend::Backend> backend_;
+};
+// The kernel tables that this machine can run, best first.
+std::vector<const kernel::Table*> runnable_tables();
 
 // A model with a store, pages and buffers of its own.
 class Runner {

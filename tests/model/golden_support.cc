@@ -5,9 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/bytes.h"
+#include "base/cpu.h"
 #include "base/file_map.h"
 #include "base/random.h"
+#include "kernel/select.h"
 #include "model/golden.h"
 
 namespace bittern::test {
@@ -49,6 +52,20 @@ std::unique_ptr<model::Model> bind_case(format::Checkpoint checkpoint, backend::
   const int64_t planned = model::planned_context(config, context);
   return model::bind(std::move(checkpoint), arch, std::move(config), backend, planned);
 }
+
+std::vector<const kernel::Table*> runnable_tables() {
+  const uint64_t features = cpu::detect_features();
+  std::vector<const kernel::Table*> tables;
+  for (const kernel::Candidate& candidate : kernel::candidates()) {
+    if ((candidate.features & ~features) == 0) tables.push_back(candidate.table);
+  }
+  return tables;
+}
+
+Cpu::Cpu(int threads, const kernel::Table* table)
+    : pool_(threads),
+      backend_(backend::make_cpu_backend(
+          pool_, table != nullptr ? *table : *runnable_tables().front(), {.inline_work = 0})) {}
 
 Runner::Runner(const model::Model& model, backend::Backend& backend, backend::KvType type,
                int64_t max_rows)

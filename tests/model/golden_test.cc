@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "backend/cpu/cpu.h"
 #include "base/bytes.h"
 #include "base/file_map.h"
 #include "model/golden.h"
@@ -70,7 +69,6 @@ double error_with(const Case& item, backend::Backend& backend, backend::KvType t
 }
 
 double tolerance(const Case& item) {
-  const auto reference = make_reference_backend();
   const auto checkpoint = open_case(item.files, item.config);
   const auto config = model::read_config(checkpoint, model::find_architecture(checkpoint));
   return config.ternary ? kTernaryTolerance : kFloatTolerance;
@@ -83,12 +81,16 @@ TEST_P(ModelGolden, DoubleBackendGivesTheReferenceLogits) {
 }
 
 TEST_P(ModelGolden, CpuGivesTheReferenceLogits) {
-  const auto backend = backend::cpu::make_cpu_backend();
+  Cpu backend;
   const double error = error_with(GetParam(), *backend, backend::KvType::f32);
   EXPECT_LE(error, tolerance(GetParam()));
-  // f16 and int8 keys and values: the stated bounds of README.
+  // f16 and int8 keys and values. In a ternary model of this size one int8 code that turns moves
+  // the logits by a percent, hence the wider bounds.
+  const bool ternary = tolerance(GetParam()) == kTernaryTolerance;
   const double f16 = error_with(GetParam(), *backend, backend::KvType::f16);
   const double int8 = error_with(GetParam(), *backend, backend::KvType::int8);
+  EXPECT_LE(f16, ternary ? 5e-2 : 2e-3);
+  EXPECT_LE(int8, 5e-2);
   fmt::print("{:22s} logit error of the range: f32 KV {:.1e}, f16 KV {:.1e}, int8 KV {:.1e}\n",
              GetParam().name, error, f16, int8);
 }
@@ -140,7 +142,7 @@ class CodeTap final : public model::Taps {
 TEST(ModelCodes, Int8CodesEqualTheReferenceExceptAtTies) {
   const FileMap codes = FileMap::open(std::string(BITTERN_TEST_DATA) + "/models/bitnet/codes.bin");
   const Golden golden = read_golden("bitnet/golden.bin");
-  const auto backend = backend::cpu::make_cpu_backend();
+  Cpu backend;
   const auto model = bind_case(open_case("bitnet"), *backend);
   CodeTap tap(codes.bytes());
   Runner(*model, *backend).run(golden.ids, 0, &tap);

@@ -1,6 +1,8 @@
 // The program's entry: one place where everything that went wrong becomes one line and an exit
 // status (README, "Exit status").
 #include <new>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/interrupt.h"

@@ -12,7 +12,6 @@
 #include "cli/command.h"
 #include "cli/model_session.h"
 #include "cli/output.h"
-#include "engine/sequence_runner.h"
 
 namespace bittern::cli {
 namespace {
@@ -67,15 +66,16 @@ class Bench final : public Command {
   int run(const Log& log) override {
     int64_t prompt = prompt_tokens_.value_or(kPromptTokens);
     int64_t text = text_tokens_.value_or(kTextTokens);
-    const Session session = load_session(model_flags_, model_flags_.context.value_or(0), log);
-    if (prompt + text > session.context) {
+    const Session session =
+        load_session(model_flags_, {.context = model_flags_.context.value_or(0)}, log);
+    if (prompt + text > session.shape.context) {
       if (prompt_tokens_ || text_tokens_)
         fail(ErrorKind::usage, "bench: {} tokens of prompt and text, the context has {}",
-             prompt + text, session.context);
-      prompt =
-          std::max<int64_t>(1, session.context * kPromptTokens / (kPromptTokens + kTextTokens));
-      text = session.context - prompt;
-      log.info("{} + {} tokens, as the context has {}", prompt, text, session.context);
+             prompt + text, session.shape.context);
+      prompt = std::max<int64_t>(
+          1, session.shape.context * kPromptTokens / (kPromptTokens + kTextTokens));
+      text = session.shape.context - prompt;
+      log.info("{} + {} tokens, as the context has {}", prompt, text, session.shape.context);
       if (text < 1) fail(ErrorKind::usage, "bench: --context: at least 2 expected");
     }
     measure(session, prompt, text, log);
@@ -92,8 +92,7 @@ class Bench final : public Command {
     std::vector<int32_t> tokens(static_cast<size_t>(prompt + text));
     for (int32_t& token : tokens) token = static_cast<int32_t>(random.below(vocab_size));
 
-    engine::SequenceRunner runner(*session.model, *session.backend,
-                                  {.context = prompt + text, .kv_type = session.kv_type});
+    engine::SequenceRunner runner = session.make_runner(prompt + text);
     const int64_t repetitions = repetitions_.value_or(kRepetitions);
     Progress progress("bench", repetitions * (prompt + text), Progress::Unit::items, "tokens",
                       log.level() == Log::Level::quiet);

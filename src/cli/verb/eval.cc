@@ -10,7 +10,6 @@
 #include "cli/input_text.h"
 #include "cli/model_session.h"
 #include "cli/output.h"
-#include "engine/sequence_runner.h"
 
 namespace bittern::cli {
 namespace {
@@ -25,13 +24,9 @@ constexpr int64_t kLogitRows = 128;
 // Runs chunks through one sequence that is emptied for each.
 class ChunkRunner {
  public:
-  ChunkRunner(const Session& session)
+  explicit ChunkRunner(const Session& session)
       : vocab_size_(session.model->config.vocab_size),
-        runner_(*session.model, *session.backend,
-                {.context = session.context,
-                 .kv_type = session.kv_type,
-                 .max_rows = kLogitRows,
-                 .max_logit_rows = kLogitRows}) {}
+        runner_(session.make_runner(session.shape.context)) {}
 
   void operator()(std::span<const int32_t> tokens, int64_t first_position,
                   const eval::ScorePosition& score) {
@@ -80,7 +75,9 @@ class Eval final : public Command {
       fail(ErrorKind::usage, "eval: --context: at least {} expected, got {}", kLeastContext,
            context);
     const std::string text = read_text("eval", "text", std::nullopt, file_, false);
-    const Session session = load_session(model_flags_, context, log);
+    const Session session = load_session(
+        model_flags_, {.context = context, .max_rows = kLogitRows, .max_logit_rows = kLogitRows},
+        log);
     measure(session, text, log);
     return 0;
   }
@@ -94,7 +91,7 @@ class Eval final : public Command {
            "{}: perplexity of a model whose tokenizer ends every text with EOS",
            session.model->config.file);
     eval::PerplexityOptions options{
-        .context = session.context, .chunk_limit = chunks_, .first_token = std::nullopt};
+        .context = session.shape.context, .chunk_limit = chunks_, .first_token = std::nullopt};
     if (vocab.add_bos && vocab.bos >= 0) options.first_token = vocab.bos;
 
     const std::vector<int32_t> tokens = tokenizer.encode(text);
@@ -123,7 +120,7 @@ class Eval final : public Command {
     if (!json_) {
       write_output(fmt::format("perplexity {:.4f} +- {:.4f} ({} tokens of {} chunks of {})\n",
                                result.perplexity, result.error, result.scored_tokens, result.chunks,
-                               session.context));
+                               session.shape.context));
       return;
     }
     write_output(to_text(JsonBuilder{{"model", *model_flags_.path},
@@ -134,7 +131,7 @@ class Eval final : public Command {
                                      {"mean_nll", result.mean_nll},
                                      {"scored_tokens", result.scored_tokens},
                                      {"chunks", result.chunks},
-                                     {"context", session.context},
+                                     {"context", session.shape.context},
                                      {"kv_type", kv_type_name(session.kv_type)},
                                      {"seconds", seconds},
                                      {"backend", session.backend->description()},

@@ -12,7 +12,6 @@
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "engine/generate.h"
-#include "engine/sequence_runner.h"
 
 namespace bittern::cli {
 namespace {
@@ -111,12 +110,13 @@ void Run::declare(Flags& flags) {
 }
 
 engine::Generation Run::generate(const Session& session, const std::vector<int32_t>& ids) {
-  engine::SequenceRunner runner(*session.model, *session.backend,
-                                {.context = session.context, .kv_type = session.kv_type});
+  engine::SequenceRunner runner = session.make_runner(
+      options_.max_tokens ? static_cast<int64_t>(ids.size()) + *options_.max_tokens
+                          : session.shape.context);
   const engine::LogitSource source{
       .step = [&](std::span<const int32_t> tokens) { return runner.step(tokens, 1); },
       .vocab_size = session.model->config.vocab_size,
-      .context = session.context,
+      .context = session.shape.context,
       .max_step_tokens = runner.max_rows()};
   return engine::generate(source, session.tokenizer(), ids, options_, [&](std::string_view piece) {
     text_ += piece;
@@ -130,13 +130,14 @@ int Run::run(const Log& log) {
     if (stop.empty()) fail(ErrorKind::usage, "run: --stop: a text expected, got \"\"");
   prompt_ = read_text("run", "prompt", prompt_argument_, prompt_file_, true);
 
-  const Session session = load_session(model_flags_, model_flags_.context.value_or(0), log);
+  const Session session =
+      load_session(model_flags_, {.context = model_flags_.context.value_or(0)}, log);
   const model::Model& model = *session.model;
   const text::Tokenizer& tokenizer = session.tokenizer();
   const engine::SamplingOptions defaults = engine::default_sampling(model.generation);
   engine::validate(defaults, ErrorKind::bad_input, model.config.file);
   options_.sampling =
-      sampling_flags_.over(defaults, session.context,
+      sampling_flags_.over(defaults, session.shape.context,
                            std::min<int64_t>(tokenizer.vocab_size(), model.config.vocab_size));
   options_.max_tokens = max_tokens_ ? max_tokens_ : model.generation.max_tokens;
   options_.stops = stops_;
@@ -174,7 +175,7 @@ void Run::print_statistics(const Session& session, const Statistics& statistics,
   log.info("text    {} tokens, {:.1f} tokens/s, end: {}", statistics.text_tokens,
            statistics.decode_rate(), engine::finish_reason_name(generation.finish_reason));
   log.info("kernel  {}; {}", session.backend->description(), fmt::join(session.kernels(), ", "));
-  log.info("context {}, KV {}, seed {}", session.context, kv_type_name(session.kv_type),
+  log.info("context {}, KV {}, seed {}", session.shape.context, kv_type_name(session.kv_type),
            options_.sampling.seed);
 }
 
@@ -209,7 +210,7 @@ JsonBuilder Run::document(const Session& session, const std::vector<int32_t>& id
             {"text_tokens", statistics.text_tokens},
             {"decode_tokens_per_second", statistics.decode_rate()},
             {"peak_memory_bytes", memory::peak_resident_bytes()},
-            {"context", session.context},
+            {"context", session.shape.context},
             {"kv_type", kv_type_name(session.kv_type)},
             {"backend", session.backend->description()},
             {"kernels", session.kernels()}}}};

@@ -73,10 +73,9 @@ struct Nibbles {
   }
 }
 
-#include "kernel/isa/math.inl"
-//
 #include "kernel/isa/decode.inl"
 #include "kernel/isa/dots.inl"
+#include "kernel/isa/math.inl"
 #include "kernel/isa/rows.inl"
 
 [[gnu::always_inline]] inline __m256i broadcast_codes(const int8_t* codes) {

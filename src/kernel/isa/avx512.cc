@@ -66,10 +66,9 @@ struct Nibbles {
   __builtin_memcpy(to, &halves, sizeof(halves));
 }
 
-#include "kernel/isa/math.inl"
-//
 #include "kernel/isa/decode.inl"
 #include "kernel/isa/dots.inl"
+#include "kernel/isa/math.inl"
 #include "kernel/isa/rows.inl"
 
 [[gnu::always_inline]] inline __m512i broadcast_codes(const int8_t* codes) {

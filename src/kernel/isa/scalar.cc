@@ -16,9 +16,8 @@ namespace {
 constexpr int kPartBytes = 16;
 constexpr int kSingleWeights = 2, kTileWeights = 2, kTileRows = 1;
 
-#include "kernel/isa/lanes.inl"
-//
 #include "kernel/isa/half.inl"
+#include "kernel/isa/lanes.inl"
 
 [[gnu::always_inline]] inline float fused(float a, float b, float c) {
 #if defined(__FP_FAST_FMAF)
@@ -82,10 +81,9 @@ struct Nibbles {
   for (int64_t i = 0; i < kLanes; ++i) to[i] = half_bits(values[i]);
 }
 
-#include "kernel/isa/math.inl"
-//
 #include "kernel/isa/decode.inl"
 #include "kernel/isa/dots.inl"
+#include "kernel/isa/math.inl"
 #include "kernel/isa/rows.inl"
 
 void ternary_dots(const TernaryDots& job) {

@@ -1,0 +1,78 @@
+#include "backend/backend_support.h"
+
+#include <cstring>
+
+#include "base/cpu.h"
+#include "kernel/select.h"
+
+namespace bittern::test {
+
+OwnedTensor::OwnedTensor(codec::Id id, int64_t rows, int64_t columns,
+                         const std::vector<float>& values) {
+  const codec::Codec& codec = codec::get(id);
+  bytes_.resize(static_cast<size_t>(codec.tensor_bytes(rows, columns).value()));
+  codec.encode(values.data(), rows, columns, bytes_.data());
+  view_.name = "test.weight";
+  view_.codec = id;
+  view_.shape = {rows, columns};
+  view_.bytes = bytes_;
+}
+
+std::vector<float> OwnedTensor::values() const {
+  std::vector<float> decoded(static_cast<size_t>(view_.elements()));
+  decode_rows(view_, 0, view_.rows(), decoded.data());
+  return decoded;
+}
+
+Machine::Machine(int threads, const kernel::Table& table)
+    : pool(threads), backend(backend::make_cpu_backend(pool, table, {.inline_work = 0})) {}
+
+void on_every_machine(const std::function<void(Machine&)>& body) {
+  const uint64_t features = cpu::detect_features();
+  for (const kernel::Candidate& candidate : kernel::candidates()) {
+    if ((candidate.features & ~features) != 0) continue;
+    for (int threads = 1; threads <= 4; ++threads) {
+      SCOPED_TRACE(testing::Message() << candidate.table->name << ", " << threads << " threads");
+      Machine machine(threads, *candidate.table);
+      body(machine);
+    }
+  }
+}
+
+std::vector<float> random_values(random::Sequence& draw, int64_t count, float range) {
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = static_cast<float>(draw.uniform() * 2 - 1) * range;
+  return values;
+}
+
+OwnedActivations::OwnedActivations(int64_t count, int64_t width, const std::vector<float>& values)
+    : values_(values),
+      codes_(static_cast<size_t>(count * backend::padded_width(width))),
+      inverse_scales_(static_cast<size_t>(count)),
+      sums_(static_cast<size_t>(count)) {
+  in.values = values_.data();
+  in.count = count;
+  in.width = width;
+  in.codes = codes_.data();
+  in.inverse_scales = inverse_scales_.data();
+  in.sums = sums_.data();
+}
+
+std::vector<float> run_linear(Machine& machine, const backend::Linear& linear, int64_t count,
+                              const std::vector<float>& in) {
+  OwnedActivations activations(count, linear.in_size, in);
+  std::vector<float> out(static_cast<size_t>(count * linear.out_size), -77.0f);
+  machine.backend->linear(linear, activations.in, out.data(), linear.out_size);
+  return out;
+}
+
+testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return testing::AssertionFailure() << a.size() << " vs " << b.size();
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0)
+      return testing::AssertionFailure() << "element " << i << ": " << a[i] << " vs " << b[i];
+  }
+  return testing::AssertionSuccess();
+}
+
+}  // namespace bittern::test

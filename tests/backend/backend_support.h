@@ -1,0 +1,68 @@
+// What the backend tests share: tensors in any codec, a backend of any table and thread count,
+// and plain double-precision versions of what it computes.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/cpu_backend.h"
+#include "base/random.h"
+#include "base/thread_pool.h"
+#include "codec/tensor_view.h"
+#include "kernel/kernel.h"
+
+namespace bittern::test {
+
+// A tensor that owns its bytes.
+class OwnedTensor {
+ public:
+  OwnedTensor(codec::Id id, int64_t rows, int64_t columns, const std::vector<float>& values);
+  OwnedTensor(const OwnedTensor&) = delete;
+  OwnedTensor& operator=(const OwnedTensor&) = delete;
+  const TensorView& view() const { return view_; }
+  // What the codec decodes.
+  std::vector<float> values() const;
+
+ private:
+  std::vector<std::byte> bytes_;
+  TensorView view_;
+};
+
+// A backend with its pool; regions always go to the pool, however small.
+struct Machine {
+  Machine(int threads, const kernel::Table& table);
+  ThreadPool pool;
+  std::unique_ptr<backend::Backend> backend;
+};
+
+// Calls body for every table this machine can run and for 1 to 4 threads.
+void on_every_machine(const std::function<void(Machine&)>& body);
+
+std::vector<float> random_values(random::Sequence& draw, int64_t count, float range);
+
+// The buffers of Activations.
+class OwnedActivations {
+ public:
+  OwnedActivations(int64_t count, int64_t width, const std::vector<float>& values);
+  backend::Activations in;
+
+ private:
+  std::vector<float> values_;
+  std::vector<int8_t> codes_;
+  std::vector<float> inverse_scales_;
+  std::vector<int32_t> sums_;
+};
+
+// y [count, out_size] of one linear layer.
+std::vector<float> run_linear(Machine& machine, const backend::Linear& linear, int64_t count,
+                              const std::vector<float>& in);
+
+testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b);
+
+}  // namespace bittern::test

@@ -1,0 +1,123 @@
+// Choosing a table: features, force, refusal, and a self-test that notices wrong results.
+#include "kernel/select.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "base/cpu.h"
+#include "base/error.h"
+
+namespace bittern::kernel {
+namespace {
+
+const Log kQuiet(Log::Level::quiet);
+
+TEST(Select, ScalarIsLastAndNeedsNothing) {
+  EXPECT_STREQ(candidates().back().table->name, "scalar");
+  EXPECT_EQ(candidates().back().features, 0u);
+}
+
+TEST(Select, TablesThatCanRunPassTheirSelfTest) {
+  const uint64_t features = cpu::detect_features();
+  for (const Candidate& candidate : candidates()) {
+    if ((candidate.features & ~features) != 0) continue;
+    EXPECT_EQ(self_test(*candidate.table), std::nullopt) << candidate.table->name;
+  }
+}
+
+TEST(Select, TakesTheBestThatTheMachineHas) {
+  const uint64_t features = cpu::detect_features();
+  const Table& chosen = select(features, std::nullopt, kQuiet);
+  for (const Candidate& candidate : candidates()) {
+    if ((candidate.features & ~features) != 0) continue;
+    EXPECT_STREQ(chosen.name, candidate.table->name);
+    break;
+  }
+  EXPECT_STREQ(select(0, std::nullopt, kQuiet).name, "scalar");
+  // One feature short of a table is not that table.
+  for (const Candidate& candidate : candidates()) {
+    if (candidate.features == 0) continue;
+    const uint64_t lowest = candidate.features & (~candidate.features + 1);
+    EXPECT_STRNE(select(features & ~lowest, std::nullopt, kQuiet).name, candidate.table->name);
+  }
+}
+
+TEST(Select, ForcedTableRunsOrIsRefused) {
+  const uint64_t features = cpu::detect_features();
+  for (const Candidate& candidate : candidates()) {
+    if ((candidate.features & ~features) != 0) continue;
+    EXPECT_EQ(&select(features, candidate.table->name, kQuiet), candidate.table);
+  }
+}
+
+ErrorKind refusal(uint64_t features, const std::string& name, std::string& message) {
+  try {
+    select(features, name, kQuiet);
+  } catch (const Error& error) {
+    message = error.message();
+    return error.kind();
+  }
+  ADD_FAILURE() << name << " was accepted";
+  return ErrorKind::internal;
+}
+
+TEST(Select, RefusalsNameWhatIsWrong) {
+  std::string message;
+  EXPECT_EQ(refusal(~uint64_t{0}, "sse9", message), ErrorKind::usage);
+  EXPECT_NE(message.find("sse9"), std::string::npos) << message;
+  EXPECT_NE(message.find("scalar"), std::string::npos) << message;
+#if defined(__x86_64__)
+  EXPECT_EQ(refusal(cpu::kAvx2 | cpu::kF16c, "avx2", message), ErrorKind::unsupported);
+  EXPECT_NE(message.find("lacks fma"), std::string::npos) << message;
+#endif
+}
+
+// A table with one wrong entry must be noticed, whichever entry it is.
+TEST(Select, SelfTestNoticesEachWrongEntry) {
+  const auto noticed = [](const auto& spoil) {
+    Table table = scalar_table;
+    spoil(table);
+    return self_test(table).has_value();
+  };
+  EXPECT_FALSE(noticed([](Table&) {}));
+  EXPECT_TRUE(noticed([](Table& t) {
+    t.ternary_dots = [](const TernaryDots& job) {
+      scalar_table.ternary_dots(job);
+      job.out[5 * 16 + 3] += 1;
+    };
+  }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    t.ternary_scale = [](const TernaryScale& job) {
+      scalar_table.ternary_scale(job);
+      job.out[17] *= 1.0000001f;
+    };
+  }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    t.float_dots = [](const FloatDots& job) {
+      scalar_table.float_dots(job);
+      job.out[18] *= 1.0000001f;
+    };
+  }));
+  EXPECT_TRUE(noticed([](Table& t) { t.decode_q4_1 = scalar_table.decode_q4_0; }));
+  EXPECT_TRUE(noticed([](Table& t) { t.decode_f16 = scalar_table.decode_bf16; }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    t.rms_norm = [](const float* in, const float* weight, float eps, int64_t width, float* out) {
+      scalar_table.rms_norm(in, weight, eps * 1.1f, width, out);
+    };
+  }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    t.softmax_chunk = [](SoftmaxChunk& chunk) {
+      scalar_table.softmax_chunk(chunk);
+      chunk.correction = 1.0f;
+    };
+  }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    t.rotate = [](bool, const float* c, const float* s, int64_t half, float* x) {
+      scalar_table.rotate(false, c, s, half, x);
+    };
+  }));
+}
+
+}  // namespace
+}  // namespace bittern::kernel

@@ -1,0 +1,221 @@
+// docs/guarantees.md through forward(): the same bits whatever the chunking (G4), the company in
+// a step (G3), the threads (G2), the run (G5) and the instruction set (G6); and the same bits from
+// every container that holds the same numbers. Compared with memcmp on all logits.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "model/golden.h"
+
+namespace bittern::test {
+namespace {
+
+using backend::KvType;
+
+struct Subject {
+  const char* files;
+  const char* golden;
+};
+constexpr Subject kSubjects[] = {
+    {"llama", "llama/golden.bin"},
+    {"llama_bias", "llama_bias/golden.bin"},
+    {"qwen3", "qwen3/golden.bin"},
+    {"bitnet", "bitnet/golden.bin"},
+    {"bitnet_256/TQ1_0.gguf", "bitnet_256/golden.bin"},
+    {"falcon_e", "falcon_e/golden.bin"},
+    {"1bitllm", "1bitllm/golden.bin"},
+};
+constexpr KvType kKvTypes[] = {KvType::f32, KvType::f16, KvType::int8};
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// Longer than a page and than an attention chunk where the model's context allows.
+std::vector<int32_t> prompt(const Golden& golden, size_t length, size_t shift) {
+  std::vector<int32_t> ids;
+  for (size_t i = 0; i < length; ++i) ids.push_back(golden.ids[(i + shift) % golden.ids.size()]);
+  return ids;
+}
+
+class ModelGuarantees : public testing::TestWithParam<Subject> {
+ protected:
+  Golden golden_ = read_golden(GetParam().golden);
+  format::Checkpoint open() const { return open_case(GetParam().files); }
+};
+
+TEST_P(ModelGuarantees, ChunkingChangesNoBit) {
+  Cpu cpu;
+  const auto model = bind_case(open(), *cpu);
+  for (const KvType type : kKvTypes) {
+    Runner runner(*model, *cpu, type);
+    const auto whole = runner.run(golden_.ids);
+    for (const int64_t chunk : {1, 2, 3, 7, 16, 31})
+      EXPECT_TRUE(same_bits(whole, runner.run(golden_.ids, chunk))) << "chunk " << chunk;
+  }
+}
+
+TEST_P(ModelGuarantees, CompanyInTheStepChangesNoBit) {
+  Cpu cpu;
+  const auto model = bind_case(open(), *cpu);
+  const std::vector<std::vector<int32_t>> prompts = {
+      golden_.ids, prompt(golden_, 29, 3), prompt(golden_, 1, 5), prompt(golden_, 17, 11)};
+  for (const KvType type : kKvTypes) {
+    Runner runner(*model, *cpu, type);
+    std::vector<std::vector<float>> alone;
+    for (const auto& ids : prompts) alone.push_back(runner.run(ids));
+    for (const uint64_t seed : {1, 2, 3}) {
+      const auto together = runner.run_interleaved(prompts, seed);
+      for (size_t i = 0; i < prompts.size(); ++i)
+        EXPECT_TRUE(same_bits(alone[i], together[i])) << "sequence " << i << ", seed " << seed;
+    }
+  }
+}
+
+TEST_P(ModelGuarantees, ThreadsChangeNoBit) {
+  for (const KvType type : kKvTypes) {
+    std::vector<float> one;
+    for (const int threads : {1, 2, 3, 4}) {
+      Cpu cpu(threads);
+      const auto model = bind_case(open(), *cpu);
+      const auto logits = Runner(*model, *cpu, type).run(golden_.ids, 11);
+      if (threads == 1) one = logits;
+      EXPECT_TRUE(same_bits(one, logits)) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(ModelGuarantees, InstructionSetsChangeNoBit) {
+  for (const KvType type : kKvTypes) {
+    std::vector<float> first;
+    for (const kernel::Table* table : runnable_tables()) {
+      Cpu cpu(1, table);
+      const auto model = bind_case(open(), *cpu);
+      const auto logits = Runner(*model, *cpu, type).run(golden_.ids);
+      if (first.empty()) first = logits;
+      EXPECT_TRUE(same_bits(first, logits)) << table->name;
+    }
+  }
+}
+
+// Another run in the same store, on pages that held something else.
+TEST_P(ModelGuarantees, RunsRepeatOnUsedPages) {
+  Cpu cpu;
+  const auto model = bind_case(open(), *cpu);
+  for (const KvType type : kKvTypes) {
+    Runner runner(*model, *cpu, type);
+    const auto first = runner.run(golden_.ids);
+    runner.run(prompt(golden_, 40, 9), 5);
+    EXPECT_TRUE(same_bits(first, runner.run(golden_.ids)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ModelGuarantees, testing::ValuesIn(kSubjects),
+                         [](const auto& test) {
+                           std::string name = test.param.files;
+                           std::replace_if(
+                               name.begin(), name.end(), [](char c) { return !std::isalnum(c); },
+                               '_');
+                           return name;
+                         });
+
+// Contexts of more than one page and more than one attention chunk.
+TEST(ModelGuaranteesLong, ChunkingAcrossPagesAndAttentionChunksChangesNoBit) {
+  Cpu cpu;
+  const Golden golden = read_golden("bitnet/golden.bin");
+  format::Checkpoint checkpoint = open_case("bitnet");
+  const model::ArchSpec& arch = model::find_architecture(checkpoint);
+  model::Config config = model::read_config(checkpoint, arch);
+  config.max_context = 600;
+  const auto model = model::bind(std::move(checkpoint), arch, config, *cpu, 600);
+  const auto ids = prompt(golden, 600, 0);
+  for (const KvType type : kKvTypes) {
+    Runner runner(*model, *cpu, type, 600);
+    const auto whole = runner.run(ids);
+    for (const int64_t chunk : {1, 63, 64, 100, 256, 257})
+      EXPECT_TRUE(same_bits(whole, runner.run(ids, chunk))) << "chunk " << chunk;
+  }
+}
+
+std::vector<float> logits_of(format::Checkpoint checkpoint, const std::vector<int32_t>& ids) {
+  Cpu cpu;
+  const auto model = bind_case(std::move(checkpoint), *cpu);
+  return Runner(*model, *cpu).run(ids);
+}
+
+// The same numbers, the same bits, whatever file they came from. TQ1_0, TQ2_0 and the packed
+// folder hold the same codes, scales and (decoded) embedding.
+TEST(ModelForms, ContainersOfTheSameNumbersGiveTheSameBits) {
+  const std::pair<const char*, const char*> kPairs[] = {
+      {"llama", "llama/model.gguf"},           {"qwen3", "qwen3/model.gguf"},
+      {"bitnet", "bitnet/model.gguf"},         {"1bitllm", "1bitllm/model.gguf"},
+      {"bitnet_256", "bitnet_256/TQ1_0.gguf"}, {"bitnet_256", "bitnet_256/TQ2_0.gguf"},
+  };
+  for (const auto& [folder, file] : kPairs) {
+    const Golden golden = read_golden(std::string(folder) + "/golden.bin");
+    EXPECT_TRUE(
+        same_bits(logits_of(open_case(folder), golden.ids), logits_of(open_case(file), golden.ids)))
+        << file;
+  }
+  const Golden golden = read_golden("llama_bias/golden.silu.bin");
+  EXPECT_TRUE(same_bits(logits_of(open_case("llama_bias", "config.silu.json"), golden.ids),
+                        logits_of(open_case("llama_bias/model.gguf"), golden.ids)));
+}
+
+// Masters quantised at load and the same weights packed beforehand. Only the scale's last bits
+// may differ: the packed file holds it as torch's float mean.
+TEST(ModelForms, PackedAndMastersAgree) {
+  const Golden golden = read_golden("bitnet/golden.bin");
+  EXPECT_LE(relative_error(golden, logits_of(open_case("bitnet_packed"), golden.ids)), 1e-5);
+}
+
+// Replaces the embedding's codec, its values multiplied by `factor` first (the norms undo it).
+format::Checkpoint with_embedding(const char* files, codec::Id id, float factor) {
+  format::Checkpoint checkpoint = open_case(files);
+  for (TensorView& tensor : checkpoint.tensors) {
+    if (tensor.name != "model.embed_tokens.weight") continue;
+    std::vector<float> values(static_cast<size_t>(tensor.elements()));
+    decode_rows(tensor, 0, tensor.rows(), values.data());
+    for (float& value : values) value *= factor;
+    const codec::Codec& codec = codec::get(id);
+    const auto bytes = codec.tensor_bytes(tensor.rows(), tensor.columns());
+    checkpoint.buffers.emplace_back(static_cast<size_t>(*bytes));
+    codec.encode(values.data(), tensor.rows(), tensor.columns(), checkpoint.buffers.back().data());
+    tensor.codec = id;
+    tensor.bytes = checkpoint.buffers.back();
+  }
+  return checkpoint;
+}
+
+// Equal values give equal bits in any codec that holds them exactly.
+TEST(ModelForms, ExactEmbeddingCodecsGiveTheSameBits) {
+  const Golden tied = read_golden("bitnet_256/golden.bin");
+  EXPECT_TRUE(same_bits(logits_of(open_case("bitnet_256"), tied.ids),
+                        logits_of(with_embedding("bitnet_256", codec::Id::q8_0, 1.0f), tied.ids)));
+  const Golden golden = read_golden("llama/golden.bin");
+  for (const codec::Id id : {codec::Id::f32, codec::Id::bf16}) {
+    EXPECT_TRUE(same_bits(logits_of(open_case("llama"), golden.ids),
+                          logits_of(with_embedding("llama", id, 1.0f), golden.ids)));
+  }
+}
+
+// Thirds are exact in none of them; f16 must stay within 1e-3 of the range, bf16's own rounding
+// (2^-9 of each value) is reported.
+TEST(ModelForms, RoundedEmbeddingCodecsAgree) {
+  Golden golden = read_golden("llama/golden.bin");
+  golden.logits = logits_of(with_embedding("llama", codec::Id::f32, 1.0f / 3.0f), golden.ids);
+  for (const codec::Id id : {codec::Id::f16, codec::Id::bf16}) {
+    const auto logits = logits_of(with_embedding("llama", id, 1.0f / 3.0f), golden.ids);
+    const double error = relative_error(golden, logits);
+    fmt::print("embedding as {}: logits within {:.1e} of the range\n", codec::get(id).name, error);
+    EXPECT_LE(error, id == codec::Id::bf16 ? 1e-2 : 1e-3);
+  }
+}
+
+}  // namespace
+}  // namespace bittern::test
