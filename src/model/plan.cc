@@ -46,11 +46,14 @@ int64_t planned_context(const Config& config, int64_t requested) {
 MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoint,
                        const PlanOptions& options) {
   MemoryPlan plan;
-  for (const TensorView& tensor : checkpoint.tensors)
+  bool ternary = config.ternary;
+  for (const TensorView& tensor : checkpoint.tensors) {
     plan.file_bytes += static_cast<int64_t>(tensor.bytes.size());
+    ternary = ternary || tensor.codec == codec::Id::i2_s;  // as bind decides
+  }
   const int64_t query_width = config.head_count * config.head_dim;
   const int64_t key_width = config.kv_head_count * config.head_dim;
-  if (config.ternary) {
+  if (ternary) {
     plan.packed_bytes =
         config.layer_count * (ternary_bytes(query_width + 2 * key_width, config.hidden_size) +
                               ternary_bytes(config.hidden_size, query_width) +

@@ -31,14 +31,22 @@ BITTERN_LANE_OPERATOR(/)
   return result;
 }
 
+// Part by part: a copy of the whole struct would keep it in memory.
 [[gnu::always_inline]] inline Lanes load(const float* from) {
   Lanes result;
-  __builtin_memcpy(&result, from, sizeof(result));
+  for (int i = 0; i < kParts; ++i) {
+    FloatPart part;
+    __builtin_memcpy(&part, from + i * kPartLanes, sizeof(part));
+    result.part[i] = part;
+  }
   return result;
 }
 
 [[gnu::always_inline]] inline void store(float* to, const Lanes& lanes) {
-  __builtin_memcpy(to, &lanes, sizeof(lanes));
+  for (int i = 0; i < kParts; ++i) {
+    const FloatPart part = lanes.part[i];
+    __builtin_memcpy(to + i * kPartLanes, &part, sizeof(part));
+  }
 }
 
 // The first `count` < 16 lanes from memory, the others zero.
