@@ -11,9 +11,9 @@ namespace {
 void decode_all(const format::Checkpoint& checkpoint) {
   std::vector<float> row;
   for (const TensorView& tensor : checkpoint.tensors) {
+    if (tensor.elements() == 0) continue;  // its dimensions are bounded by nothing
     row.resize(static_cast<size_t>(tensor.columns()));
-    for (int64_t i = 0; i < tensor.rows() && !row.empty(); ++i)
-      decode_rows(tensor, i, 1, row.data());
+    for (int64_t i = 0; i < tensor.rows(); ++i) decode_rows(tensor, i, 1, row.data());
   }
 }
 

@@ -110,7 +110,7 @@ std::vector<std::string> Session::kernels() const {
 engine::SequenceRunner Session::make_runner(int64_t positions) const {
   return {*model,
           *backend,
-          {.context = std::min(positions, shape.context),
+          {.context = std::clamp<int64_t>(positions, 1, shape.context),
            .kv_type = kv_type,
            .max_rows = shape.max_rows,
            .max_logit_rows = shape.max_logit_rows}};

@@ -1,3 +1,4 @@
+// The candidates of this build, best first, and the choice among them.
 #include "kernel/select.h"
 
 #include <array>

@@ -28,7 +28,8 @@ class Tokenizer {
   static std::unique_ptr<Tokenizer> build(VocabSpec spec);
   virtual ~Tokenizer() = default;
 
-  virtual std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  virtual std::vector<int32_t> encode(std::string_view text,
+                                      const EncodeOptions& options = {}) const = 0;
   // The bytes of one token: not always valid UTF-8 by themselves. Empty for a skipped special.
   virtual std::string token_bytes(int32_t id, const DecodeOptions& options = {}) const = 0;
   // Whole-sequence decode: token bytes joined, invalid UTF-8 replaced by U+FFFD as the

@@ -27,6 +27,10 @@ std::vector<float> OwnedTensor::values() const {
 Machine::Machine(int threads, const kernel::Table& table)
     : pool(threads), backend(backend::make_cpu_backend(pool, table, {.inline_work = 0})) {}
 
+const kernel::Table& best_table() {
+  return kernel::select(cpu::detect_features(), std::nullopt, Log(Log::Level::quiet));
+}
+
 void on_every_machine(const std::function<void(Machine&)>& body) {
   const uint64_t features = cpu::detect_features();
   for (const kernel::Candidate& candidate : kernel::candidates()) {

@@ -41,6 +41,9 @@ struct Machine {
   std::unique_ptr<backend::Backend> backend;
 };
 
+// The table that this machine would choose.
+const kernel::Table& best_table();
+
 // Calls body for every table this machine can run and for 1 to 4 threads.
 void on_every_machine(const std::function<void(Machine&)>& body);
 

@@ -4,7 +4,8 @@
 // reads one JSON object a line and writes one line for each:
 //   {"text": "...", "parse_special": bool, "add_special": bool} -> [id, ...]
 //   {"ids": [id, ...], "skip_special": bool}                    -> "text"
-//   {"repeat": "...", "mebibytes": n}                           -> megabytes per CPU second, encoding
+//   {"repeat": "...", "mebibytes": n}                           -> megabytes per CPU second,
+//   encoding
 #include <fmt/format.h>
 
 #include <cstdio>

@@ -1,8 +1,10 @@
 // Ids and texts against the `tokenizers` package, and the promises of tokenizer.h.
 #include "text/tokenizer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <thread>
 

@@ -1,6 +1,7 @@
 // The tables against what `tokenizers` answered for every code point, and NFC against Python.
 #include "text/unicode.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/utf8.h"

@@ -4,6 +4,7 @@
 usage: fuzz_seeds.py (from the root of the source tree)
 """
 import shutil
+import sys
 from pathlib import Path
 
 DATA = Path("tests/data/format")
@@ -22,3 +23,17 @@ for target, names in TARGETS.items():
     (SEEDS / target).mkdir(parents=True, exist_ok=True)
     for name in names:
         shutil.copyfile(DATA / name, SEEDS / target / Path(name).name)
+
+# The encoder: the strings of the tokeniser goldens, through every row of the split table (the
+# first byte chooses), and bytes that are not UTF-8.
+sys.path.insert(0, str(Path(__file__).parent))
+from text_strings import HAND, POOLS  # noqa: E402
+
+folder = SEEDS / "encode"
+folder.mkdir(parents=True, exist_ok=True)
+for row in range(4):
+    for part in range(4):
+        text = "".join(HAND[part::4]) + "".join(POOLS) + "<s> <s>word <s"
+        (folder / f"hand_{row}_{part}").write_bytes(bytes([row * 2 + part % 2]) + text.encode())
+    (folder / f"invalid_{row}").write_bytes(
+        bytes([row * 2]) + b"a\xff\xfe \xe4\xbd\xed\xa0\x80\xc0\xaf \xf0\x9f\x99\xf4\x90\x80\x80 \xf0\x9f")

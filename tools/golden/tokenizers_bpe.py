@@ -156,8 +156,9 @@ def rows_of_the_split_table(corpus):
 def pieces():
     """Where each expression cuts: characters per piece."""
     texts = strings(len(HAND) + 250, 6, 16)
-    data = {"strings": texts}
-    for name, pattern in (("gpt-2", GPT2), ("llama-bpe", LLAMA), ("qwen2", QWEN)):
+    regexes = {"gpt-2": GPT2, "llama-bpe": LLAMA, "qwen2": QWEN}
+    data = {"regexes": regexes, "strings": texts}
+    for name, pattern in regexes.items():
         split = pre_tokenizers.Split(Regex(pattern), "isolated")
         data[name] = [[len(piece) for piece, _ in split.pre_tokenize_str(t)] for t in texts]
     return data
@@ -239,7 +240,12 @@ def nfc():
     singles = [[c, unicodedata.normalize("NFC", chr(c))] for c in same
                if unicodedata.normalize("NFC", chr(c)) != chr(c)]
     rng = random.Random(9)
-    sequences = []
+    # Marks blocked by one of their own class, by a higher one, by a starter in between.
+    by_hand = ("a\u0305\u0301", "a\u0301\u0305", "a\u0323\u0301", "a\u0301\u0323", "a\u0315\u0301",
+               "ab\u0301", "\u0301\u0301", "a\u200d\u0301", "q\u0307\u0323", "\u1100\u0301\u1161",
+               "\uac00\u11a7", "\uac01\u11a8", "\u0b47\u0301\u0b3e", "\u1025\u102e\u102e")
+    sequences = [[t, unicodedata.normalize("NFC", t)] for t in by_hand]
+    assert all(package.normalize_str(t) == want for t, want in sequences)
     while len(sequences) < 500:
         text = "".join(chr(rng.choice(active)) for _ in range(rng.randint(2, 9)))
         text = unicodedata.normalize("NFD", text) if rng.random() < 0.5 else text

@@ -1,3 +1,4 @@
+// Anonymous memory straight from the system; see region.h.
 #include "backend/cpu/region.h"
 
 #include <sys/mman.h>

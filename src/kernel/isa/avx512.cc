@@ -77,6 +77,9 @@ struct Nibbles {
   return _mm512_set1_epi32(four);
 }
 
+// Strips follow one another in memory, so the lines ahead are the next strip's at the end.
+constexpr int64_t kPrefetchBytes = 2048;
+
 struct Planes {
   __m512i plane[4];
 };
@@ -112,6 +115,7 @@ template <int kRows, int kSets>
   for (int64_t k = 0; k < job.columns; k += 16 * kSets) {
     for (int s = 0; s < kSets; ++s) {
       const int64_t at = k + 16 * s;
+      _mm_prefetch(reinterpret_cast<const char*>(job.strip + at * 4 + kPrefetchBytes), _MM_HINT_T0);
       const Planes weights = load_planes(job.strip + at * 4);
       for (int j = 0; j < kRows; ++j) {
         for (int p = 0; p < 4; ++p) {
