@@ -22,10 +22,10 @@ std::string read_standard_input() {
   std::string text;
   std::array<char, 65536> piece{};
   while (true) {
+    interrupt::check();
     const ssize_t got = ::read(STDIN_FILENO, piece.data(), piece.size());
     if (got == 0) return text;
     if (got < 0) {
-      interrupt::check();
       if (errno == EINTR) continue;
       bad_input("standard input: {}", std::strerror(errno));
     }

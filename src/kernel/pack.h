@@ -7,7 +7,7 @@
 //
 // with code = weight + 1 (0, 1, 2). So plane p of a line, masked in place, is 16 dwords of four
 // codes times 4^p: one vpdpbusd against the broadcast dword of activations k0 + 4p .. + 3.
-// Padding, in rows and in columns, is code 1 (weight 0). Source: research of the layout in
+// Padding, in rows and in columns, is code 1 (weight 0). Why this order:
 // docs/decisions/0002-linear-families.md.
 #pragma once
 

@@ -3,15 +3,18 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <fstream>
 #include <stdexcept>
 
 #include "base/utf8.h"
+#include "format/gguf/writer.h"
 
 namespace bittern::test {
 namespace {
@@ -48,25 +51,22 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 
 }  // namespace
 
-Program::Program(const std::vector<std::string>& arguments,
-                 const std::vector<std::string>& environment) {
+Program::Program(const std::vector<std::string>& arguments, const std::string& output_file) {
   // A program that ended early must not end the test by SIGPIPE.
   ::signal(SIGPIPE, SIG_IGN);
   std::vector<std::string> words{BITTERN_BINARY};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<std::string> settings = environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) settings.emplace_back(*entry);
   const std::vector<char*> argument_list = pointers(words);
-  const std::vector<char*> environment_list = pointers(settings);
 
   const Pipe input = make_pipe(), output = make_pipe(), errors = make_pipe();
   process_ = ::fork();
   if (process_ < 0) throw std::runtime_error("fork failed");
   if (process_ == 0) {
     ::dup2(input.read, STDIN_FILENO);
-    ::dup2(output.write, STDOUT_FILENO);
+    const int file = output_file.empty() ? output.write : ::open(output_file.c_str(), O_WRONLY);
+    ::dup2(file, STDOUT_FILENO);
     ::dup2(errors.write, STDERR_FILENO);
-    ::execve(BITTERN_BINARY, argument_list.data(), environment_list.data());
+    ::execv(BITTERN_BINARY, argument_list.data());
     ::_exit(127);
   }
   ::close(input.read);
@@ -103,6 +103,20 @@ void Program::read_output(size_t count) {
 
 void Program::close_output() { close_once(output_); }
 
+void Program::wait_until_handling(int signal) const {
+  constexpr std::string_view kCaught = "SigCgt:";
+  while (true) {
+    std::ifstream status("/proc/" + std::to_string(process_) + "/status");
+    std::string line;
+    while (std::getline(status, line)) {
+      if (!line.starts_with(kCaught)) continue;
+      const uint64_t caught = std::stoull(line.substr(kCaught.size()), nullptr, 16);
+      if ((caught >> (signal - 1) & 1) != 0) return;
+    }
+    ::sched_yield();
+  }
+}
+
 void Program::send(int signal) { ::kill(process_, signal); }
 
 Finished Program::finish() {
@@ -121,14 +135,27 @@ Finished Program::finish() {
   return finished_;
 }
 
-Finished run_program(const std::vector<std::string>& arguments, std::string_view input,
-                     const std::vector<std::string>& environment) {
-  Program program(arguments, environment);
+Finished run_program(const std::vector<std::string>& arguments, std::string_view input) {
+  Program program(arguments);
   program.write_input(input);
   return program.finish();
 }
 
 std::string example_model() { return BITTERN_SOURCE "/models/bittern-stories.gguf"; }
+
+std::string changed_model(const TemporaryFolder& folder, const std::string& key,
+                          format::MetadataValue value) {
+  format::Checkpoint checkpoint = format::open_checkpoint(example_model());
+  checkpoint.metadata.set(key, std::move(value));
+  const std::filesystem::path path = folder.path() / "changed.gguf";
+  format::gguf::write(path, checkpoint.metadata, checkpoint.tensors);
+  return path.string();
+}
+
+std::string long_model(const TemporaryFolder& folder) {
+  constexpr uint32_t kPositions = 1u << 17;
+  return changed_model(folder, "bitnet-b1.58.context_length", format::value_of(kPositions));
+}
 
 JsonBuilder json_of(const Finished& finished) {
   EXPECT_EQ(finished.status, 0) << finished.err;

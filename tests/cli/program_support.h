@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "base/json_write.h"
+#include "format/checkpoint.h"
+#include "temporary_folder.h"
 
 namespace bittern::test {
 
@@ -21,9 +23,8 @@ struct Finished {
 // A program that is still running.
 class Program {
  public:
-  // `environment`: "NAME=value" settings added to ours.
-  explicit Program(const std::vector<std::string>& arguments,
-                   const std::vector<std::string>& environment = {});
+  // `output_file`: where standard output goes instead of a pipe.
+  explicit Program(const std::vector<std::string>& arguments, const std::string& output_file = "");
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -32,6 +33,8 @@ class Program {
   // Reads standard output until it holds `count` bytes, or ends.
   void read_output(size_t count);
   void close_output();  // the reader goes away
+  // Returns once the program has its own handler for a signal (Linux: /proc/PID/status, SigCgt).
+  void wait_until_handling(int signal) const;
   void send(int signal);
   Finished finish();
 
@@ -41,11 +44,16 @@ class Program {
   Finished finished_;
 };
 
-Finished run_program(const std::vector<std::string>& arguments, std::string_view input = "",
-                     const std::vector<std::string>& environment = {});
+Finished run_program(const std::vector<std::string>& arguments, std::string_view input = "");
 
 // The example model, which the tests run.
 std::string example_model();
+// A copy of it with one metadata value replaced or added; the path of the file.
+std::string changed_model(const TemporaryFolder& folder, const std::string& key,
+                          format::MetadataValue value);
+// One whose context is so long that its text is more than a pipe holds: such a run cannot end
+// before its reader allows it.
+std::string long_model(const TemporaryFolder& folder);
 
 // Standard output as JSON; the test fails where it is none.
 JsonBuilder json_of(const Finished& finished);

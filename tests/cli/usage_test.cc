@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "cli/program_support.h"
-#include "format/checkpoint.h"
-#include "format/gguf/writer.h"
 #include "temporary_folder.h"
 
 namespace bittern::test {
@@ -19,16 +17,6 @@ void expect_refusal(const std::vector<std::string>& arguments, int status,
   EXPECT_EQ(finished.status, status);
   EXPECT_EQ(finished.out, "");
   EXPECT_EQ(finished.err, std::string(message) + "\n");
-}
-
-// The example model with one metadata value replaced or added.
-std::filesystem::path changed_model(const TemporaryFolder& folder, const std::string& key,
-                                    format::MetadataValue value) {
-  format::Checkpoint checkpoint = format::open_checkpoint(example_model());
-  checkpoint.metadata.set(key, std::move(value));
-  const std::filesystem::path path = folder.path() / "changed.gguf";
-  format::gguf::write(path, checkpoint.metadata, checkpoint.tensors);
-  return path;
 }
 
 TEST(Usage, HelpAndVersion) {
@@ -59,8 +47,7 @@ TEST(Usage, WrongWordsAreNamedWithTheRightOnes) {
   expect_refusal({"dance"}, 2,
                  "bittern: unknown verb dance; the verbs are run, show, tokenize, detokenize, "
                  "eval, bench, help, version");
-  expect_refusal({"--temp", "1"}, 2,
-                 "bittern: a verb comes first, got --temp; see: bittern help");
+  expect_refusal({"--temp", "1"}, 2, "bittern: a verb comes first, got --temp; see: bittern help");
   expect_refusal({"help", "evla"}, 2, "bittern: unknown verb evla; did you mean eval?");
   expect_refusal({"run"}, 2, "bittern: run: MODEL is missing; see: bittern help run");
   expect_refusal({"run", "m", "p", "--tmep", "0"}, 2,
@@ -104,7 +91,7 @@ TEST(Usage, WhatIsNotAModelIsSaidSo) {
 TEST(Usage, AnUnknownArchitectureIsNamedWithTheKnownOnes) {
   const TemporaryFolder folder;
   const std::string path =
-      changed_model(folder, "general.architecture", format::value_of("mamba9")).string();
+      changed_model(folder, "general.architecture", format::value_of("mamba9"));
   const Finished finished = run_program({"run", path, "x"});
   EXPECT_EQ(finished.status, 5);
   EXPECT_NE(finished.err.find("mamba9"), std::string::npos) << finished.err;
@@ -122,7 +109,7 @@ TEST(Usage, AContextThatCannotFitIsRefusedBeforeLoading) {
   const TemporaryFolder folder;
   constexpr uint32_t kHuge = 1u << 30;
   const std::string path =
-      changed_model(folder, "bitnet-b1.58.context_length", format::value_of(kHuge)).string();
+      changed_model(folder, "bitnet-b1.58.context_length", format::value_of(kHuge));
   const Finished finished =
       run_program({"run", path, "x", "--context", std::to_string(kHuge), "-n", "1"});
   EXPECT_EQ(finished.status, 4);
@@ -135,14 +122,15 @@ TEST(Usage, AContextThatCannotFitIsRefusedBeforeLoading) {
   EXPECT_EQ(cut.status, 0) << cut.err;
   EXPECT_NE(cut.err.find("memory does not"), std::string::npos) << cut.err;
 
-  expect_refusal({"run", example_model(), "x", "-c", "100000"}, 2,
-                 "bittern: " + example_model() +
-                     ": context: expected at most 512 (the model's), got 100000");
+  expect_refusal(
+      {"run", example_model(), "x", "-c", "100000"}, 2,
+      "bittern: " + example_model() + ": context: expected at most 512 (the model's), got 100000");
 }
 
-TEST(Usage, FullDiskIsAnError) {
-  const Finished finished = run_program({"version"});
-  EXPECT_EQ(finished.status, 0);
+TEST(Usage, AFullDiskIsAnError) {
+  const Finished finished = Program({"version"}, "/dev/full").finish();
+  EXPECT_EQ(finished.status, 4);
+  EXPECT_EQ(finished.err, "bittern: standard output: No space left on device\n");
 }
 
 }  // namespace

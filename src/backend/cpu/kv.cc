@@ -92,6 +92,11 @@ void CpuBackend::store_kv(KvStore& store, int64_t layer, std::span<const RowPlac
     }
   };
   const auto count = static_cast<int64_t>(rows.size());
+  for (const RowPlace& place : rows) {
+    const int64_t page = place.pages[place.position / kPageTokens];
+    BITTERN_CHECK(page >= 0 && page < own.shape.page_count, "page {} of {}", page,
+                  own.shape.page_count);
+  }
   run(count * heads * width * 4, count, [&](int64_t row, int) {
     const RowPlace& place = rows[static_cast<size_t>(row)];
     const int64_t page = place.pages[place.position / kPageTokens];

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/cpu/device.h"
+#include "base/check.h"
 
 namespace bittern::backend {
 namespace {
@@ -36,6 +37,10 @@ void CpuBackend::embed(const TensorView& table, std::span<const int32_t> ids, fl
   const int64_t row_bytes =
       decode == nullptr ? 0 : codec::get(table.codec).tensor_bytes(1, width).value_or(0);
   const auto count = static_cast<int64_t>(ids.size());
+  for (const int32_t id : ids) {
+    BITTERN_CHECK(id >= 0 && id < table.rows(), "{}: row {} of {}", printable(table.name), id,
+                  table.rows());
+  }
   run(count * width, count, [&](int64_t row, int) {
     const int64_t id = ids[static_cast<size_t>(row)];
     if (decode != nullptr) {
@@ -58,6 +63,10 @@ void CpuBackend::rope(const RopeTable& table, std::span<const RowPlace> rows, in
   const int64_t half = table.dim / 2;
   const bool interleaved = table.pairing == RopePairing::interleaved;
   const auto count = static_cast<int64_t>(rows.size());
+  for (const RowPlace& row : rows) {
+    BITTERN_CHECK(row.position >= 0 && row.position < table.positions, "position {} of {}",
+                  row.position, table.positions);
+  }
   run(count * head_count * table.dim, count, [&](int64_t row, int) {
     const int64_t angle = rows[static_cast<size_t>(row)].position * half;
     for (int64_t head = 0; head < head_count; ++head) {

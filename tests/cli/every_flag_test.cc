@@ -1,0 +1,240 @@
+// Every flag of every verb is honoured or refused: the program lists its flags (help --json), and
+// each has a row here with a line that uses it and what must come of it. A flag without a row
+// fails, and so does a row without a flag.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "cli/program_support.h"
+#include "temporary_folder.h"
+
+namespace bittern::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Row {
+  std::string verb, flag;  // the flag's last name
+  Words words;             // what follows the verb; "MODEL" and "FILE" are replaced
+  int status;
+  std::string found;  // in standard output, or in standard error where refused
+};
+
+const Row kRows[] = {
+    {"run", "--help", {"--help"}, 0, "Continue a prompt"},
+    {"run", "--gguf-dialect", {"MODEL", "x", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
+    {"run", "-f", {"MODEL", "-f", "FILE", "-n", "1", "--json"}, 0, "\"prompt\": \"Hello, hello"},
+    {"run", "--max-tokens", {"MODEL", "x", "--max-tokens", "3", "--json"}, 0, "\"text_tokens\": 3"},
+    {"run",
+     "--temperature",
+     {"MODEL", "x", "-n", "1", "--temperature", "0.25", "--json"},
+     0,
+     "\"temperature\": 0.25"},
+    {"run", "--top-k", {"MODEL", "x", "-n", "1", "--top-k", "7", "--json"}, 0, "\"top_k\": 7"},
+    {"run", "--top-p", {"MODEL", "x", "-n", "1", "--top-p", "0.5", "--json"}, 0, "\"top_p\": 0.5"},
+    {"run",
+     "--min-p",
+     {"MODEL", "x", "-n", "1", "--min-p", "0.25", "--json"},
+     0,
+     "\"min_p\": 0.25"},
+    {"run",
+     "--repeat-penalty",
+     {"MODEL", "x", "-n", "1", "--repeat-penalty", "1.5", "--json"},
+     0,
+     "\"repeat_penalty\": 1.5"},
+    {"run",
+     "--repeat-last-n",
+     {"MODEL", "x", "-n", "1", "--repeat-last-n", "9", "--json"},
+     0,
+     "\"repeat_last_n\": 9"},
+    {"run",
+     "--frequency-penalty",
+     {"MODEL", "x", "-n", "1", "--frequency-penalty", "-0.5", "--json"},
+     0,
+     "\"frequency_penalty\": -0.5"},
+    {"run",
+     "--presence-penalty",
+     {"MODEL", "x", "-n", "1", "--presence-penalty", "2.5", "--json"},
+     0,
+     "\"presence_penalty\": 2.5"},
+    {"run",
+     "--logit-bias",
+     {"MODEL", "x", "-n", "1", "--logit-bias", "12=900", "--json"},
+     0,
+     "\"token_ids\": [\n    12\n  ]"},
+    {"run", "--seed", {"MODEL", "x", "-n", "1", "--seed", "41", "--json"}, 0, "\"seed\": 41"},
+    {"run",
+     "--stop",
+     {"MODEL", "x", "-n", "9", "--logit-bias", "12=900", "--stop", "PIECE12", "--json"},
+     0,
+     "\"finish_reason\": \"stop_string\""},
+    {"run",
+     "--ignore-eos",
+     {"MODEL", "x", "-n", "2", "--logit-bias", "0=900", "--ignore-eos", "--json"},
+     0,
+     "\"finish_reason\": \"max_tokens\""},
+    {"run",
+     "--context",
+     {"MODEL", "x", "-n", "1", "--context", "77", "--json"},
+     0,
+     "\"context\": 77"},
+    {"run",
+     "--kv-type",
+     {"MODEL", "x", "-n", "1", "--kv-type", "int8", "--json"},
+     0,
+     "\"kv_type\": \"int8\""},
+    {"run", "--threads", {"MODEL", "x", "-n", "1", "--threads", "3", "--json"}, 0, "3 threads"},
+    {"run", "--raw", {"MODEL", "x", "-n", "1", "--raw"}, 0, ""},
+    {"run", "--echo", {"MODEL", "Echoed", "-n", "1", "--echo"}, 0, "Echoed"},
+    {"run", "--logprobs", {"MODEL", "x", "-n", "1", "--logprobs", "1", "--json"}, 0, "\"top\": ["},
+    {"run", "--json", {"MODEL", "x", "-n", "1", "--json"}, 0, "\"finish_reason\""},
+    {"run", "--quiet", {"MODEL", "x", "-n", "1", "--quiet"}, 0, ""},
+    {"run", "--verbose", {"MODEL", "x", "-n", "1", "--verbose"}, 0, ""},
+
+    {"show", "--help", {"--help"}, 0, "What a model is"},
+    {"show", "--gguf-dialect", {"MODEL", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
+    {"show", "--context", {"MODEL", "--context", "100"}, 0, "memory for 100 positions"},
+    {"show", "--kv-type", {"MODEL", "--kv-type", "f32"}, 0, "KV f32"},
+    {"show", "--tensors", {"MODEL", "--tensors"}, 0, "blk.0.attn_q.weight"},
+    {"show", "--json", {"MODEL", "--json"}, 0, "\"body_bits_per_weight\""},
+    {"show", "--quiet", {"MODEL", "--quiet"}, 0, "bits per weight"},
+    {"show", "--verbose", {"MODEL", "--verbose"}, 0, "bits per weight"},
+
+    {"tokenize", "--help", {"--help"}, 0, "Text to token ids"},
+    {"tokenize", "--gguf-dialect", {"MODEL", "x", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
+    {"tokenize", "-f", {"MODEL", "-f", "FILE", "--json"}, 0, "Hello, hello"},
+    {"tokenize",
+     "--no-special",
+     {"MODEL", "<|endoftext|>", "--no-special", "--json"},
+     0,
+     "\"text\":\"<\""},
+    {"tokenize", "--json", {"MODEL", "x", "--json"}, 0, "\"ids\":["},
+    {"tokenize", "--quiet", {"MODEL", "x", "--quiet"}, 0, "\n"},
+    {"tokenize", "--verbose", {"MODEL", "x", "--verbose"}, 0, "\n"},
+
+    {"detokenize", "--help", {"--help"}, 0, "Token ids to text"},
+    {"detokenize", "--gguf-dialect", {"MODEL", "1", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
+    {"detokenize",
+     "--no-special",
+     {"MODEL", "0", "12", "--no-special", "--json"},
+     0,
+     "\"text\":\"PIECE12\""},
+    {"detokenize", "--json", {"MODEL", "12", "--json"}, 0, "\"ids\":[12]"},
+    {"detokenize", "--quiet", {"MODEL", "12", "--quiet"}, 0, "PIECE12"},
+    {"detokenize", "--verbose", {"MODEL", "12", "--verbose"}, 0, "PIECE12"},
+
+    {"eval", "--help", {"--help"}, 0, "perplexity"},
+    {"eval",
+     "--gguf-dialect",
+     {"MODEL", "perplexity", "FILE", "--gguf-dialect", "nonsense"},
+     2,
+     "nonsense"},
+    {"eval", "--context", {"MODEL", "perplexity", "FILE", "--context", "16"}, 0, "of 16)"},
+    {"eval",
+     "--kv-type",
+     {"MODEL", "perplexity", "FILE", "-c", "16", "--kv-type", "f32", "--json"},
+     0,
+     "\"kv_type\": \"f32\""},
+    {"eval",
+     "--chunks",
+     {"MODEL", "perplexity", "FILE", "-c", "16", "--chunks", "1"},
+     0,
+     "of 1 chunks"},
+    {"eval",
+     "--threads",
+     {"MODEL", "perplexity", "FILE", "-c", "16", "-t", "3", "--json"},
+     0,
+     "3 threads"},
+    {"eval", "--json", {"MODEL", "perplexity", "FILE", "-c", "16", "--json"}, 0, "\"mean_nll\""},
+    {"eval", "--quiet", {"MODEL", "perplexity", "FILE", "-c", "16", "--quiet"}, 0, "perplexity "},
+    {"eval",
+     "--verbose",
+     {"MODEL", "perplexity", "FILE", "-c", "16", "--verbose"},
+     0,
+     "perplexity "},
+
+    {"bench", "--help", {"--help"}, 0, "Measure speed"},
+    {"bench", "--gguf-dialect", {"MODEL", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
+    {"bench", "--prompt-tokens", {"MODEL", "SHORT", "--prompt-tokens", "5"}, 0, "(5 tokens"},
+    {"bench", "--text-tokens", {"MODEL", "SHORT", "--text-tokens", "4"}, 0, "(4 tokens"},
+    {"bench", "--repetitions", {"MODEL", "SHORT", "--repetitions", "2"}, 0, " 2 runs"},
+    {"bench", "--context", {"MODEL", "--prompt-tokens", "20", "--context", "16"}, 2, "context"},
+    {"bench", "--kv-type", {"MODEL", "SHORT", "--kv-type", "int8"}, 0, "KV int8"},
+    {"bench", "--threads", {"MODEL", "SHORT", "--threads", "3"}, 0, "3 threads"},
+    {"bench", "--json", {"MODEL", "SHORT", "--json"}, 0, "\"median\""},
+    {"bench", "--quiet", {"MODEL", "SHORT", "--quiet"}, 0, "tokens/s"},
+    {"bench", "--verbose", {"MODEL", "SHORT", "--verbose"}, 0, "tokens/s"},
+
+    {"help", "--help", {"--help"}, 0, "Explain a verb"},
+    {"help", "--json", {"--json"}, 0, "\"verb\": \"run\""},
+    {"help", "--quiet", {"--quiet"}, 0, "bittern VERB"},
+    {"help", "--verbose", {"--verbose"}, 0, "bittern VERB"},
+
+    {"version", "--help", {"--help"}, 0, "Print the version"},
+    {"version", "--json", {"--json"}, 0, "{\"version\":\""},
+    {"version", "--quiet", {"--quiet"}, 0, "bittern "},
+    {"version", "--verbose", {"--verbose"}, 0, "bittern "},
+};
+
+std::string last_name(const std::string& names) { return names.substr(names.rfind(',') + 1); }
+
+using FlagSet = std::set<std::pair<std::string, std::string>>;
+
+FlagSet declared_flags() {
+  FlagSet flags;
+  const JsonBuilder verbs = json_of(run_program({"help", "--json"}));
+  for (const JsonBuilder& verb : verbs)
+    for (const JsonBuilder& flag : verb["flags"])
+      flags.emplace(verb["verb"].get<std::string>(), last_name(flag["names"].get<std::string>()));
+  return flags;
+}
+
+TEST(EveryFlag, HasARowHere) {
+  FlagSet rows;
+  for (const Row& row : kRows)
+    EXPECT_TRUE(rows.emplace(row.verb, row.flag).second) << row.verb << " " << row.flag;
+  EXPECT_EQ(rows, declared_flags());
+}
+
+TEST(EveryFlag, DoesWhatItsRowSays) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int line = 0; line < 40; ++line) text += "Hello, hello said the bird. ";
+  const std::string file = folder.write("text.txt", text).string();
+  // The piece of one token, whatever the model's vocabulary is.
+  const Finished piece = run_program({"detokenize", example_model(), "12"});
+  const std::string piece12 = piece.out.substr(0, piece.out.size() - 1);
+
+  for (const Row& row : kRows) {
+    Words words{row.verb};
+    std::string found = row.found;
+    for (const std::string& word : row.words) {
+      if (word == "MODEL") {
+        words.push_back(example_model());
+      } else if (word == "FILE") {
+        words.push_back(file);
+      } else if (word == "PIECE12") {
+        words.push_back(piece12);
+      } else if (word == "SHORT") {
+        words.insert(words.end(),
+                     {"--prompt-tokens", "8", "--text-tokens", "2", "--repetitions", "1"});
+      } else {
+        words.push_back(word);
+      }
+    }
+    if (const size_t at = found.find("PIECE12"); at != std::string::npos)
+      found.replace(at, 7, piece12);
+    const Finished finished = run_program(words);
+    EXPECT_EQ(finished.status, row.status) << row.verb << " " << row.flag << "\n" << finished.err;
+    const std::string& where = row.status == 0 ? finished.out : finished.err;
+    EXPECT_NE(where.find(found), std::string::npos) << row.verb << " " << row.flag << "\n" << where;
+    if (row.status != 0) {
+      EXPECT_EQ(finished.out, "") << row.verb << " " << row.flag;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bittern::test
