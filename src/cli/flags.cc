@@ -121,7 +121,7 @@ void Flags::argument(std::string name, std::optional<std::string>* target, bool 
 
 void Flags::arguments(std::string name, std::vector<std::string>* target, std::string help) {
   CLI::Option* option = parser_->app.add_option(name, [](const CLI::results_t&) { return true; });
-  option->expected(-1);
+  option->expected(1, -1)->allow_extra_args();  // -1: any number
   parser_->readers.push_back([option, target] { *target = option->results(); });
   declared_arguments_.push_back({std::move(name), false, true, std::move(help)});
 }
@@ -217,9 +217,11 @@ bool Flags::parse(std::span<const std::string> arguments) {
     if (word == "--") break;
     if (word == "-h" || word == "--help") return false;
   }
-  const std::vector<std::string> unknown = parser_->app.remaining();
-  for (const std::string& word : unknown)
-    if (word.size() > 1 && word.front() == '-') reject_unknown(word);
+  std::vector<std::string> unknown = parser_->app.remaining();
+  const auto mark = std::find(unknown.begin(), unknown.end(), "--");
+  for (auto word = unknown.begin(); word != mark; ++word)
+    if (word->size() > 1 && word->front() == '-') reject_unknown(*word);
+  if (mark != unknown.end()) unknown.erase(mark);
   if (!problem.empty()) fail(ErrorKind::usage, "{}: {}", verb_, printable(problem, 300));
   for (const auto& read : parser_->readers) read();
   if (!unknown.empty())

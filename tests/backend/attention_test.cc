@@ -143,6 +143,70 @@ TEST(Attention, WindowsAndLongContextsAgainstDouble) {
   }
 }
 
+// attention.cc's arithmetic, written out for one head: the chunks begin at absolute multiples of
+// 256 wherever a window begins. Only exp is the kernel's own (held to double in tests/kernel).
+std::vector<float> ordered_attention(const Sequence& s, int64_t position, int64_t window) {
+  const auto exponential = [](float x) {
+    float result = 0;
+    kernel::scalar_table.exponential(&x, 1, &result);
+    return result;
+  };
+  const auto tree = [](float* lanes) {
+    for (int width = 8; width > 0; width /= 2) {
+      for (int l = 0; l < width; ++l) lanes[l] = lanes[l] + lanes[l + width];
+    }
+    return lanes[0];
+  };
+  const int64_t first = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
+  const float* q = s.queries.data() + position * s.dim;
+  std::vector<float> out(static_cast<size_t>(s.dim));
+  float maximum = -INFINITY, sum = 0;
+  for (int64_t chunk = first / 256 * 256; chunk <= position; chunk += 256) {
+    const int64_t begin = std::max(chunk, first), end = std::min(chunk + 256, position + 1);
+    std::vector<float> weights;
+    const float before = maximum;
+    for (int64_t t = begin; t < end; ++t) {
+      float lanes[16] = {};
+      for (int64_t i = 0; i < s.dim; ++i)
+        lanes[i % 16] = std::fmaf(s.keys[static_cast<size_t>(t * s.dim + i)], q[i], lanes[i % 16]);
+      weights.push_back(tree(lanes) * (1.0f / std::sqrt(static_cast<float>(s.dim))));
+      maximum = std::max(maximum, weights.back());
+    }
+    const float correction = exponential(before - maximum);
+    float lanes[16] = {};
+    for (int64_t t = begin; t < end; ++t) {
+      float& weight = weights[static_cast<size_t>(t - begin)];
+      weight = exponential(weight - maximum);
+      lanes[t % 16] += weight;
+    }
+    sum = sum * correction + tree(lanes);
+    for (int64_t i = 0; i < s.dim; ++i) {
+      float& total = out[static_cast<size_t>(i)];
+      total = total * correction;
+      for (int64_t t = begin; t < end; ++t)
+        total = std::fmaf(weights[static_cast<size_t>(t - begin)],
+                          s.values[static_cast<size_t>(t * s.dim + i)], total);
+    }
+  }
+  for (float& total : out) total = total * (1.0f / sum);
+  return out;
+}
+
+TEST(Attention, ArithmeticInTheDocumentedOrder) {
+  random::Sequence draw(58);
+  const Sequence s(draw, 600, 1, 1, 20);
+  Machine machine(1, best_table());
+  for (const int64_t window : {0, 40, 300}) {
+    const std::vector<float> out = run(machine, s, KvType::f32, window, 600);
+    for (const int64_t position : {0, 1, 15, 16, 63, 64, 255, 256, 300, 511, 512, 599}) {
+      const std::vector<float> row(out.begin() + position * s.dim,
+                                   out.begin() + (position + 1) * s.dim);
+      ASSERT_TRUE(same_bits(row, ordered_attention(s, position, window)))
+          << "seed 58, window " << window << ", position " << position;
+    }
+  }
+}
+
 // Nine heads on one key/value head (more than one block of them), the rows around the end of the
 // first chunk.
 TEST(Attention, EqualBitsOnEveryMachine) {

@@ -65,13 +65,14 @@ TEST(GgufDialect, ContestedIdsAreReadByTheirSpans) {
       {{{{512, 8}, 142, 512 * 8 / 256 * 66}, kNorm}, "ik IQ2_TN F32"},
       {{{{512, 8}, 143, 512 * 8 / 128 * 28}, kNorm}, "prism PTQ1_0 F32"},
       {{{{512, 8}, 143, 8 * (2 + 512 / 64 * 13)}, kNorm}, "ik IQ1_TN F32"},
-      {{{{512, 8}, 134, 8 * (2 + 512 / 64 * 13)}, kNorm}, "ik IQ1_BN F32"},
-      {{{{512, 8}, 135, 8 * (4 + 512 / 64 * 16)}, kNorm}, "ik IQ2_BN F32"},
-      {{{{512, 8}, 144, 8 * (4 + 512 / 256 * 136)}, kNorm}, "ik IQ4_KS F32"},
+      {{{{512, 64}, 134, 64 * (2 + 512 / 64 * 13)}, kNorm}, "ik IQ1_BN F32"},
+      {{{{512, 64}, 135, 64 * (4 + 512 / 64 * 16)}, kNorm}, "ik IQ2_BN F32"},
+      {{{{512, 64}, 144, 64 * (4 + 512 / 256 * 136)}, kNorm}, "ik IQ4_KS F32"},
       {{{{512, 8}, 31, 512 * 8 / 32 * 18}, kNorm}, "bitnet Q4_0_4_4 F32"},
       // The contested tensor comes last: the length of the file decides.
       {{kNorm, {{512, 8}, 42, 512 * 8 / 128 * 34}}, "prism-legacy F32 Q2_0_g128"},
       {{kNorm, {{512, 8}, 42, 512 * 8 / 64 * 18}}, "mainline F32 Q2_0"},
+      {{kNorm, {{1280}, 42, 1280 / 64 * 18}}, "mainline F32 Q2_0"},  // padded to 384
   };
   for (const auto& [tensors, expected] : cases)
     EXPECT_EQ(names_of(resolve(file_of(tensors))), expected);

@@ -62,6 +62,14 @@ TEST(GgufRead, AbsentKeysAreNothing) {
   EXPECT_EQ(keys.get_strings("x"), nullptr);
 }
 
+TEST(GgufRead, AnyByteButZeroIsTrue) {
+  Metadata keys;
+  MetadataValue value = value_of(true);
+  value.raw[0] = std::byte{2};
+  keys.set("b", value);
+  EXPECT_EQ(keys.get_boolean("b"), true);
+}
+
 TEST(GgufRead, AValueOfAnotherKindNamesFileAndKey) {
   Checkpoint file = open_checkpoint(golden("plain.gguf"));
   Metadata& keys = file.metadata;

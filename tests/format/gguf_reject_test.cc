@@ -53,6 +53,8 @@ std::vector<Case> frame_cases() {
        "x.gguf: GGUF version 1 is not supported; 2 and 3 are", ErrorKind::unsupported},
       {"version 4", changed(empty, [](RawGguf& f) { f.version = 4; }).bytes(),
        "x.gguf: GGUF version: 2 or 3 expected, got 4"},
+      {"version 256", changed(empty, [](RawGguf& f) { f.version = 256; }).bytes(),
+       "x.gguf: GGUF version: 2 or 3 expected, got 256"},
       {"big-endian", changed(empty, [](RawGguf& f) { f.version = 3u << 24; }).bytes(),
        "x.gguf: a big-endian GGUF file; only little-endian is supported", ErrorKind::unsupported},
       {"tensor count past the file",
@@ -98,6 +100,8 @@ std::vector<Case> key_cases() {
        "x.gguf: a: a value type of 0 to 12 expected, got 77"},
       {"array past the file", with_keys({array(4, 1000)}).bytes(),
        "x.gguf: a: an array of at most 3 elements expected, got 1000"},
+      {"array one element past the file", with_keys({array(4, 4)}).bytes(),
+       "x.gguf: a: an array of at most 3 elements expected, got 4"},
       {"array of 2^63 elements", with_keys({array(0, uint64_t{1} << 63)}).bytes(),
        "x.gguf: a: an array of at most 15 elements expected, got 9223372036854775808"},
       {"strings past the file", with_keys({array(8, 1000)}).bytes(),
@@ -184,6 +188,14 @@ void check(const std::vector<Case>& cases) {
 TEST(GgufReject, Frame) { check(frame_cases()); }
 TEST(GgufReject, Keys) { check(key_cases()); }
 TEST(GgufReject, Tensors) { check(tensor_cases()); }
+
+// The directory ends on a multiple of the alignment: no padding follows.
+TEST(GgufReject, DataRightBehindTheDirectory) {
+  const std::string bytes = one_tensor({"8 bytes.", {4}, 0, 0}, 32).bytes();
+  ASSERT_EQ(bytes.size(), 96u);
+  const Checkpoint opened = test::open_gguf(bytes);
+  EXPECT_EQ(opened.tensors[0].bytes.data() - test::bytes_of(bytes).data(), 64);
+}
 
 TEST(GgufReject, WhatTheReferenceAcceptsIsAccepted) {
   RawGguf file = one_tensor({"scalar", {}, 0, 0}, 96);

@@ -32,6 +32,8 @@ TEST(Open, WhatIsNoModel) {
   check("GGU", "a file that begins with 'GGU'");
   check("PK\x03\x04zip", "a file that begins with 'PK\\x03\\x04zip'");
   check("{\"a\": 1}", "a file that begins with '{\"a\": 1}'");
+  check(std::string_view("\x02\0\0\0\0\0\0\0", 8),
+        "a file that begins with '\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00'");
   check("once upon a time", "a file that begins with 'once upo'");
   EXPECT_EQ(error_of(folder.path() / "none"), (folder.path() / "none").string() + ": no such file");
   EXPECT_EQ(error_of(folder.path()),

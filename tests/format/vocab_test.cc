@@ -51,6 +51,11 @@ TEST(VocabHf, SplitsAndNormalizers) {
   EXPECT_TRUE(qwen2.nfc);
   EXPECT_FALSE(qwen2.ignore_merges);
   EXPECT_EQ(read(golden_tokenizer("smollm")).split, "smollm");
+  JsonBuilder silent = golden_tokenizer("gpt2");
+  silent["pre_tokenizer"].erase("use_regex");
+  silent["pre_tokenizer"].erase("add_prefix_space");
+  EXPECT_EQ(read(silent).split, "gpt-2");
+  EXPECT_TRUE(read(silent).add_prefix_space);
 }
 
 TEST(VocabHf, AddedTokens) {
@@ -76,6 +81,8 @@ TEST(VocabHf, AddedTokensGetTheNextFreeId) {
                                {{"id", 8}, {"content", "e"}, {"special", false}}};
   const VocabSpec spec = read(tokenizer);
   EXPECT_EQ(spec.added[0].id, count);
+  EXPECT_FALSE(spec.added[0].normalized);  // the default is !special
+  EXPECT_TRUE(spec.added[1].normalized);
   EXPECT_EQ(spec.tokens[static_cast<size_t>(spec.added[1].id)], "e");
   EXPECT_LT(spec.added[1].id, count);
 }
@@ -195,6 +202,8 @@ TEST(VocabHf, WhatIsWrongIsNamed) {
        {"/model/vocab/a", "x", "model.vocab 'a': integer expected, got string"},
        {"/model/vocab/a", -1,
         "model.vocab 'a': an id of 0 to 1583 expected among 280 tokens, got -1"},
+       {"/model/vocab/a", 1584,
+        "model.vocab 'a': an id of 0 to 1583 expected among 280 tokens, got 1584"},
        {"/model/vocab/a", 2000000000,
         "model.vocab 'a': an id of 0 to 1583 expected among 280 tokens, got 2000000000"},
        {"/model/merges", nothing, "model.merges: array expected, got null"},

