@@ -62,6 +62,7 @@ TEST(Flags, ReadsEveryKindOfFlagInEveryForm) {
   EXPECT_EQ(parse({"m", ""}).prompt, "");
   EXPECT_EQ(parse({"m", "--", "--json"}).prompt, "--json");
   EXPECT_FALSE(parse({"m", "--", "--json"}).json);
+  EXPECT_EQ(parse({"m", "--", "--help"}).prompt, "--help");
   EXPECT_EQ(parse({"m"}).prompt, std::nullopt);
   EXPECT_TRUE(parse({"--help"}).wants_help);
   EXPECT_TRUE(parse({"m", "-h", "--wrong"}).wants_help);
@@ -117,6 +118,7 @@ TEST(Flags, HelpNamesEveryFlagAndWraps) {
   EXPECT_NE(help.find("-l, --long TEXT"), std::string::npos) << help;
   EXPECT_NE(help.find("\n                          "), std::string::npos) << help;
   EXPECT_EQ(wrap("aa bb cc", 5, 0), "aa bb\ncc");
+  EXPECT_EQ(wrap("aaa bb", 5, 0), "aaa\nbb");
   EXPECT_EQ(wrap("aa bb cc", 7, 2), "aa bb\n  cc");
   EXPECT_EQ(wrap("", 5, 0), "");
 }

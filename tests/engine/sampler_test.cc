@@ -51,7 +51,7 @@ TEST(Sampler, LeavesTheCandidatesAndProbabilitiesOfNumpy) {
   const std::string path = BITTERN_TEST_DATA "/engine/sampler.json";
   const auto document = json::Document::parse(read_text_file(path, 1 << 24), path);
   const auto cases = document->root().find("cases")->elements("cases");
-  ASSERT_EQ(cases.size(), 72u);
+  ASSERT_EQ(cases.size(), 78u);
   for (size_t index = 0; index < cases.size(); ++index) {
     SCOPED_TRACE(index);
     std::vector<float> logits;

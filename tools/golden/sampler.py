@@ -73,14 +73,16 @@ def main():
         dict(repeat_penalty=2.0, repeat_last_n=0), dict(repeat_penalty=1.5, repeat_last_n=1),
         dict(logit_bias=[[3, 2.5], [9, -4.0]]), dict(logit_bias=[[0, "-inf"], [1, "-inf"]]),
         dict(logit_bias=[[2, 8.0]], temperature=0.0), dict(repeat_penalty=8.0, temperature=0.0),
+        dict(top_p=0.9, min_p=0.35), dict(top_p=0.6, min_p=0.1, top_k=100),
         dict(top_k=3, min_p=0.01, top_p=0.99, repeat_penalty=1.2, temperature=0.6),
     ]
     cases = []
     for table in tables:
-        for count in (11, 64, 300):
+        # Steep rows, where a few tokens have it all, and flat ones, where the cuts fall in the tail.
+        for count, spread in ((11, 160), (64, 48), (200, 20)):
             options = DEFAULTS | table
             while True:
-                logits = rng.integers(-160, 161, count) / 16.0
+                logits = rng.integers(-spread, spread + 1, count) / 16.0
                 logits[rng.integers(0, count, 4)] = logits.max()  # ties at the top
                 history = rng.integers(0, min(count, 12), 9).tolist()
                 left = chain(logits, history, options)
