@@ -232,8 +232,21 @@ class Binder {
       require_shape(*source.bias, bias_shape);
     }
     source.row_order = std::move(shape.row_order);
-    return backend_.pack(source);
+    auto packed = backend_.pack(source);
+    if (source.ternary) release_source(*source.weight);
+    return packed;
   }
+
+  // Packed weights are read no more where they lie in a mapped file: the pages may go, so that no
+  // second copy stays resident. Tensors built in memory are left alone.
+  void release_source(const TensorView& tensor) {
+    for (const FileMap& map : model_.checkpoint.maps) {
+      const Bytes file = map.bytes();
+      if (tensor.bytes.data() >= file.data() && tensor.bytes.data() < file.data() + file.size())
+        FileMap::release(tensor.bytes);
+    }
+  }
+
   std::unique_ptr<backend::Linear> layer_linear(std::string_view pattern, int64_t layer,
                                                 LinearShape shape) {
     const std::string module = module_name(pattern, layer);

@@ -5,7 +5,7 @@
 // C1 + C2 = ln 2 and C1 short, so that n * C1 is exact (Cody and Waite). e^r = 1 + (r + r^2 P(r)),
 // P of degree 5 interpolated at Chebyshev nodes: 2.3e-10 relative before rounding. The scaling by
 // 2^n is done in two exact halves, so results that are denormal are rounded once.
-// Measured over all floats in [-104, 89]: below 1 ulp (tests/kernel/math_test.cc).
+// Below 1 ulp on every 2003rd float in [-104, 89] (tests/kernel/math_test.cc).
 
 [[gnu::always_inline]] inline Lanes power_of_two(const Lanes& n, bool upper_half) {
   Lanes result;
