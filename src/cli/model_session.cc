@@ -87,9 +87,7 @@ std::string_view kv_type_name(backend::KvType type) {
 }
 
 const text::Tokenizer& Session::tokenizer() const {
-  if (!model->tokenizer)
-    fail(ErrorKind::unsupported, "{}: no tokenizer: {}", model->checkpoint.path.string(),
-         model->no_tokenizer_reason);
+  if (!model->tokenizer) fail(ErrorKind::unsupported, "{}", model->no_tokenizer_reason);
   return *model->tokenizer;
 }
 

@@ -31,12 +31,6 @@ SequenceRunner::SequenceRunner(const model::Model& model, backend::Backend& back
                 store_->shape.page_count, context_);
 }
 
-int64_t SequenceRunner::bytes(const model::Config& config, const RunnerOptions& options) {
-  return backend::kv_bytes(kv_shape(config, options)) +
-         model::Workspace::bytes(config, options.max_rows) +
-         options.max_logit_rows * config.vocab_size * static_cast<int64_t>(sizeof(float));
-}
-
 const float* SequenceRunner::step(std::span<const int32_t> tokens, int64_t wanted) {
   const auto count = static_cast<int64_t>(tokens.size());
   BITTERN_CHECK(count > 0 && count <= max_rows() && state_.length + count <= context_,

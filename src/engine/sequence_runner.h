@@ -28,9 +28,6 @@ class SequenceRunner {
   SequenceRunner(const model::Model& model, backend::Backend& backend,
                  const RunnerOptions& options);
 
-  // Bytes the constructor takes.
-  static int64_t bytes(const model::Config& config, const RunnerOptions& options);
-
   // Appends 1 to max_rows tokens in one step and returns the logits of the last `wanted` of them,
   // [wanted, vocab_size], valid until the next step. Allocates nothing.
   const float* step(std::span<const int32_t> tokens, int64_t wanted);

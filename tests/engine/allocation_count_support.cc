@@ -9,11 +9,16 @@ namespace {
 std::atomic<int64_t> count{0};
 }  // namespace
 
-// The other forms of operator new come here.
+// The array forms come here. The nothrow form is replaced too: a sanitizer's own would not match
+// the plain operator delete below.
 void* operator new(std::size_t size) {
   ++count;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++count;
+  return std::malloc(size);
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }

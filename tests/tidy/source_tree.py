@@ -6,7 +6,7 @@ import pathlib
 import re
 import subprocess
 
-FOLDERS = ("src", "tests", "tools", "fuzz", "scripts", "cmake", "docs", ".ci")
+FOLDERS = ("src", "tests", "tools", "fuzz", "scripts", "cmake", "docs", "models", ".ci")
 TEXT_ENDINGS = (".cc", ".h", ".inl", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in")
 
 

@@ -172,8 +172,10 @@ void Run::print_statistics(const Session& session, const Statistics& statistics,
            format_bytes(static_cast<double>(memory::peak_resident_bytes())));
   log.info("prompt  {} tokens, {:.1f} tokens/s", statistics.prompt_tokens,
            statistics.prefill_rate());
-  log.info("text    {} tokens, {:.1f} tokens/s, end: {}", statistics.text_tokens,
-           statistics.decode_rate(), engine::finish_reason_name(generation.finish_reason));
+  const std::string rate =
+      statistics.decode_steps > 0 ? fmt::format(", {:.1f} tokens/s", statistics.decode_rate()) : "";
+  log.info("text    {} tokens{}, end: {}", statistics.text_tokens, rate,
+           engine::finish_reason_name(generation.finish_reason));
   log.info("kernel  {}; {}", session.backend->description(), fmt::join(session.kernels(), ", "));
   log.info("context {}, KV {}, seed {}", session.shape.context, kv_type_name(session.kv_type),
            options_.sampling.seed);
