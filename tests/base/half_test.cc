@@ -93,7 +93,8 @@ TEST(Half, RoundsAsNumpyAndTorch) {
 #if defined(__x86_64__)
 
 __attribute__((target("f16c"))) uint16_t hardware_f16(float value) {
-  return static_cast<uint16_t>(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT));
+  const __m128i halves = _mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT);
+  return static_cast<uint16_t>(_mm_cvtsi128_si32(halves));
 }
 __attribute__((target("f16c"))) float hardware_f32(uint16_t bits) { return _cvtsh_ss(bits); }
 
