@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "format/vocab.h"
@@ -141,7 +142,15 @@ Session load_session(const ModelFlags& flags, RunShape shape, const Log& log) {
 
   session.threads = std::make_unique<ThreadPool>(flags.thread_count());
   session.backend = backend::make_cpu_backend(*session.threads, kernel::select(log));
-  session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
+  {
+    Progress progress("loading", config.layer_count, Progress::Unit::items, "layers",
+                      log.level() == Log::Level::quiet);
+    options.layer_bound = [&](int64_t) {
+      progress.advance(1);
+      interrupt::check();
+    };
+    session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
+  }
   session.load_seconds = monotonic_seconds() - started;
   log.detail("loaded in {:.2f} s on {}; kernels: {}", session.load_seconds,
              session.backend->description(), fmt::join(session.kernels(), ", "));

@@ -70,31 +70,12 @@ bool is_known_buffer(std::string_view name) {
          name == "rope_factors_long.weight" || name == "rope_factors_short.weight";
 }
 
-// No 2-bit code of a packed linear may be 3; the unused codes behind the last row are not looked
-// at. Byte [k][c] holds rows k + i * stride, i = 0..3, lowest bits first.
-bool has_invalid_code(Bytes packed, int64_t rows, int64_t columns) {
-  const int64_t stride = (rows + 3) / 4;
-  for (int64_t line = 0; line < stride; ++line) {
-    unsigned mask = 0;
-    for (int64_t part = 0; part < 4; ++part)
-      if (line + part * stride < rows) mask |= 1u << (2 * part);
-    unsigned found = 0;
-    const auto bytes =
-        packed.subspan(static_cast<size_t>(line * columns), static_cast<size_t>(columns));
-    for (const std::byte byte : bytes) {
-      const auto value = std::to_integer<unsigned>(byte);
-      found |= value & value >> 1;
-    }
-    if ((found & mask) != 0) return true;
-  }
-  return false;
-}
-
 class Binder {
  public:
-  Binder(Model& model, backend::Backend& backend)
+  Binder(Model& model, backend::Backend& backend, const LayerBound& layer_bound)
       : model_(model),
         backend_(backend),
+        layer_bound_(layer_bound),
         config_(model.config),
         from_gguf_(model.checkpoint.container == format::Container::gguf),
         names_(from_gguf_ ? *model.arch->gguf : *model.arch->hf) {}
@@ -113,7 +94,10 @@ class Binder {
     bind_embedding();
     model_.output_norm = norm(std::string(names_.output_norm), config_.hidden_size);
     model_.layers.resize(static_cast<size_t>(config_.layer_count));
-    for (int64_t layer = 0; layer < config_.layer_count; ++layer) bind_layer(layer);
+    for (int64_t layer = 0; layer < config_.layer_count; ++layer) {
+      bind_layer(layer);
+      if (layer_bound_) layer_bound_(layer);
+    }
     bind_head();
     for (const TensorView& tensor : model_.checkpoint.tensors) {
       if (!used_.contains(tensor.name) && !is_known_buffer(tensor.name))
@@ -193,10 +177,6 @@ class Binder {
     if (shape.ternary && !from_gguf_ && tensor.codec == codec::Id::u8) {
       const int64_t packed_shape[] = {(shape.out + 3) / 4, shape.in};
       require_shape(tensor, packed_shape);
-      if (has_invalid_code(tensor.bytes, shape.out, shape.in)) {
-        bad_input("{}: {}: expected 2-bit codes 0, 1 and 2, got a 3", config_.file,
-                  printable(tensor.name));
-      }
       view.codec = codec::Id::hf_ternary;
       view.shape = {shape.out, shape.in};
     } else {
@@ -232,9 +212,19 @@ class Binder {
       require_shape(*source.bias, bias_shape);
     }
     source.row_order = std::move(shape.row_order);
-    auto packed = backend_.pack(source);
+    auto packed = pack(source);
     if (source.ternary) release_source(*source.weight);
     return packed;
+  }
+
+  // What packing finds wrong (an invalid code, a scale that is not finite) is a fault of the file.
+  std::unique_ptr<backend::Linear> pack(const backend::LinearSource& source) {
+    try {
+      return backend_.pack(source);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::bad_input) throw;
+      bad_input("{}: {}", config_.file, error.message());
+    }
   }
 
   // Packed weights are read no more where they lie in a mapped file: the pages may go, so that no
@@ -275,7 +265,7 @@ class Binder {
     if (!config_.tied_embedding) require(name + ".weight");
     backend::LinearSource source;
     source.weight = model_.embedding;
-    model_.head = backend_.pack(source);
+    model_.head = pack(source);
   }
 
   void bind_layer(int64_t index) {
@@ -320,6 +310,7 @@ class Binder {
 
   Model& model_;
   backend::Backend& backend_;
+  const LayerBound& layer_bound_;
   Config& config_;
   bool from_gguf_;
   const TensorNames& names_;
@@ -366,13 +357,14 @@ Config read_config(const format::Checkpoint& checkpoint, const ArchSpec& arch) {
 }
 
 std::unique_ptr<Model> bind(format::Checkpoint checkpoint, const ArchSpec& arch, Config config,
-                            backend::Backend& backend, int64_t context) {
+                            backend::Backend& backend, int64_t context,
+                            const LayerBound& layer_bound) {
   auto model = std::make_unique<Model>();
   model->arch = &arch;
   model->config = std::move(config);
   model->context = context;
   model->checkpoint = std::move(checkpoint);
-  Binder(*model, backend).run();
+  Binder(*model, backend, layer_bound).run();
   return model;
 }
 

@@ -22,7 +22,8 @@ Config read_config(const format::Checkpoint& checkpoint, const ArchSpec& arch);
 // Binds and packs all weights and builds the rotary table for `context` positions; no tokenizer,
 // no generation defaults. `arch` must outlive the model.
 std::unique_ptr<Model> bind(format::Checkpoint checkpoint, const ArchSpec& arch, Config config,
-                            backend::Backend& backend, int64_t context);
+                            backend::Backend& backend, int64_t context,
+                            const LayerBound& layer_bound = {});
 
 // The name of a module of a layer: "blk.{}.attn_q" -> "blk.3.attn_q".
 std::string module_name(std::string_view pattern, int64_t layer);

@@ -99,7 +99,8 @@ std::unique_ptr<Model> Model::load(format::Checkpoint checkpoint, backend::Backe
   const int64_t context = planned_context(config, options.plan.context);
   require_memory(plan_memory(config, checkpoint, options.plan), memory::available_bytes(),
                  config.file);
-  auto model = bind(std::move(checkpoint), arch, std::move(config), backend, context);
+  auto model =
+      bind(std::move(checkpoint), arch, std::move(config), backend, context, options.layer_bound);
   load_tokenizer(*model);
   if (model->checkpoint.generation_config != nullptr)
     model->generation = generation_from_hf(model->checkpoint.generation_config->root());

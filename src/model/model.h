@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,10 +34,14 @@ struct Layer {
   std::unique_ptr<backend::Linear> gate, up, down;  // gate null: not gated
 };
 
+// Called after each layer is bound and packed, with its index: progress. May throw to give up.
+using LayerBound = std::function<void(int64_t layer)>;
+
 struct LoadOptions {
   // What the memory plan counts; `plan.context` 0 means the model's maximum, and the rotary
   // table covers it.
   PlanOptions plan;
+  LayerBound layer_bound = nullptr;
 };
 
 class Model {

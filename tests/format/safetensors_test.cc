@@ -54,13 +54,14 @@ TEST(Safetensors, TensorsByValue) {
 TEST(Safetensors, DtypesWithoutACodecAreNamed) {
   for (const auto& [name, tensor, dtype] :
        {std::tuple("bool.safetensors", "mask", "BOOL"), {"f8.safetensors", "w", "F8_E4M3"}}) {
-    const auto thrown = test::thrown_by([&] { open_checkpoint(golden(name)); });
+    const auto path = golden(name);
+    const auto thrown = test::thrown_by([&] { open_checkpoint(path); });
     ASSERT_TRUE(thrown);
     EXPECT_EQ(thrown->kind, ErrorKind::unsupported);
     EXPECT_EQ(thrown->message,
               fmt::format("{}: tensor '{}': dtype {} is not supported yet; supported: U8, I8, I16, "
                           "F16, BF16, I32, F32, I64",
-                          golden(name).string(), tensor, dtype));
+                          path.string(), tensor, dtype));
   }
 }
 

@@ -75,7 +75,7 @@ TEST(Bind, InvalidTernaryCodesAreRefused) {
   TensorView& view = tensor(checkpoint, "model.layers.1.mlp.up_proj.weight");
   view.bytes = own_bytes(checkpoint, view.bytes.size(), std::byte{0x55});
   checkpoint.buffers.back().back() = std::byte{0xc0};  // code 3 in the last row
-  EXPECT_NE(refusal(std::move(checkpoint)).find("got a 3"), std::string::npos);
+  EXPECT_NE(refusal(std::move(checkpoint)).find("got 3"), std::string::npos);
 }
 
 TEST(Bind, WeightScaleMustBeAPositiveNumber) {
