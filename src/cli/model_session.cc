@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
-#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "format/vocab.h"
@@ -145,10 +144,7 @@ Session load_session(const ModelFlags& flags, RunShape shape, const Log& log) {
   {
     Progress progress("loading", config.layer_count, Progress::Unit::items, "layers",
                       log.level() == Log::Level::quiet);
-    options.layer_bound = [&](int64_t) {
-      progress.advance(1);
-      interrupt::check();
-    };
+    options.layer_bound = [&](int64_t) { progress.advance(1); };
     session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
   }
   session.load_seconds = monotonic_seconds() - started;

@@ -75,7 +75,17 @@ TEST(Bind, InvalidTernaryCodesAreRefused) {
   TensorView& view = tensor(checkpoint, "model.layers.1.mlp.up_proj.weight");
   view.bytes = own_bytes(checkpoint, view.bytes.size(), std::byte{0x55});
   checkpoint.buffers.back().back() = std::byte{0xc0};  // code 3 in the last row
-  EXPECT_NE(refusal(std::move(checkpoint)).find("got 3"), std::string::npos);
+  Cpu cpu;
+  try {
+    bind_case(std::move(checkpoint), *cpu);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
+    EXPECT_NE(error.message().find("config.json: model.layers.1.mlp.up_proj.weight"),
+              std::string::npos)
+        << error.message();
+    EXPECT_NE(error.message().find("got 3"), std::string::npos) << error.message();
+  }
 }
 
 TEST(Bind, WeightScaleMustBeAPositiveNumber) {
