@@ -1,11 +1,12 @@
 // Every codec against bytes and values made by independent programs: ggml's C reference, PyPI
 // gguf, numpy, transformers, and an I2_S coder in numpy. No byte may differ.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <optional>
+#include <cctype>
+#include <string>
+#include <vector>
 
-#include "base/random.h"
 #include "codec/golden_support.h"
 
 namespace bittern {

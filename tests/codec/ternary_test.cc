@@ -2,6 +2,7 @@
 // codec keep their scale, masters are quantised, damage is refused.
 #include "codec/ternary.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -215,6 +216,20 @@ TEST(Source, RefusesInvalidCodesByNamePlaceAndCodec) {
   packed[1] |= std::byte{0x30};
   EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::hf_ternary, 3, 3, packed)); }),
             "w: row 2, column 1: expected a code 0, 1 or 2 (HF_TERNARY), got 3");
+}
+
+// The quick scan over bytes must see code 3 in each of the four places of a byte.
+TEST(Source, FindsInvalidCodesInEveryPlaceOfAByte) {
+  for (int run = 0; run < 4; ++run) {
+    auto data = encode(codec::get(Id::i2_s), std::vector<float>(128, 1.0f), 1, 128);
+    data[5] |= static_cast<std::byte>(3 << (6 - 2 * run));
+    EXPECT_EQ(
+        message_of([&] { TernarySource(test::view_of(Id::i2_s, 1, 128, data)); }),
+        fmt::format("w: row 0, column {}: expected a code 0, 1 or 2 (I2_S), got 3", 5 + 32 * run));
+    auto tq2 = encode(codec::get(Id::tq2_0), std::vector<float>(256, 1.0f), 1, 256);
+    tq2[5] |= static_cast<std::byte>(3 << 2 * run);
+    EXPECT_FALSE(TernarySource(test::view_of(Id::tq2_0, 1, 256, tq2)).exact());
+  }
 }
 
 TEST(Source, RefusesWeightsAndScalesThatAreNotFinite) {
