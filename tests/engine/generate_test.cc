@@ -220,6 +220,7 @@ TEST(Generate, RefusesAPromptThatIsEmptyOrTooLong) {
 }
 
 TEST(Generate, AllocatesNothingPerToken) {
+  if (!test::allocations_are_counted()) GTEST_SKIP() << "ThreadSanitizer replaces operator new";
   const auto allocations = [](int64_t tokens) {
     Script script({1, 2, 4, 3}, 1, 5000);
     const FakeTokenizer tokenizer;
