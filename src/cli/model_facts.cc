@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/checked_math.h"
 #include "base/error.h"
 #include "cli/flags.h"
 #include "format/vocab.h"
@@ -108,6 +109,12 @@ void add(TypeFacts& facts, int64_t elements, int64_t bytes) {
   facts.bytes += bytes;
 }
 
+TypeFacts& row_of(ModelFacts& facts, const std::string& type) {
+  const auto row = std::find_if(facts.types.begin(), facts.types.end(),
+                                [&](const TypeFacts& known) { return known.type == type; });
+  return row != facts.types.end() ? *row : facts.types.emplace_back(TypeFacts{.type = type});
+}
+
 void gather_tensors(const format::Checkpoint& checkpoint, ModelFacts& facts) {
   for (const TensorView& tensor : checkpoint.tensors) {
     const std::string type = type_name(checkpoint, tensor);
@@ -115,10 +122,15 @@ void gather_tensors(const format::Checkpoint& checkpoint, ModelFacts& facts) {
     const bool packed_bytes = tensor.codec == codec::Id::u8 && is_packed_hf(checkpoint, tensor);
     const int64_t elements = tensor.elements() * (packed_bytes ? 4 : 1);
     const auto bytes = static_cast<int64_t>(tensor.bytes.size());
-    auto row = std::find_if(facts.types.begin(), facts.types.end(),
-                            [&](const TypeFacts& known) { return known.type == type; });
-    if (row == facts.types.end()) row = facts.types.insert(row, TypeFacts{.type = type});
-    add(*row, elements, bytes);
+    add(row_of(facts, type), elements, bytes);
+    add(facts.all, elements, bytes);
+    if (!is_vocabulary(tensor.name)) add(facts.body, elements, bytes);
+  }
+  for (const format::OpaqueTensor& tensor : checkpoint.opaque) {
+    // The header's check has found this product in range.
+    const int64_t elements = checked_product(tensor.shape).value();
+    const auto bytes = static_cast<int64_t>(tensor.bytes.size());
+    add(row_of(facts, tensor.type + " (no codec)"), elements, bytes);
     add(facts.all, elements, bytes);
     if (!is_vocabulary(tensor.name)) add(facts.body, elements, bytes);
   }

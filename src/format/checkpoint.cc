@@ -1,5 +1,7 @@
 #include "format/checkpoint.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace bittern::format {
@@ -29,6 +31,12 @@ void Checkpoint::index() {
 const TensorView* Checkpoint::find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : &tensors[found->second];
+}
+
+const OpaqueTensor* Checkpoint::find_opaque(std::string_view name) const {
+  const auto found = std::find_if(opaque.begin(), opaque.end(),
+                                  [&](const OpaqueTensor& tensor) { return tensor.name == name; });
+  return found == opaque.end() ? nullptr : &*found;
 }
 
 }  // namespace bittern::format

@@ -84,6 +84,14 @@ MetadataValue value_of(std::vector<std::string> values);
 MetadataValue value_of(std::vector<int32_t> values);
 MetadataValue value_of(std::vector<float> values);
 
+// A tensor whose number format has no codec yet: checked and listed, never computed with.
+struct OpaqueTensor {
+  std::string name;
+  std::string type;  // as the file says it: "F8_E4M3"
+  std::vector<int64_t> shape;
+  Bytes bytes;
+};
+
 struct Checkpoint {
   Container container = Container::gguf;
   std::filesystem::path path;
@@ -99,6 +107,8 @@ struct Checkpoint {
 
   std::vector<TensorView> tensors;  // in file order, names unique
   const TensorView* find(std::string_view name) const;
+  std::vector<OpaqueTensor> opaque;  // in file order; names unique over both
+  const OpaqueTensor* find_opaque(std::string_view name) const;
   void index();  // builds the name index after `tensors` is filled; throws on a duplicate
 
   std::vector<FileMap> maps;                    // keep the bytes alive

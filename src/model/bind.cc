@@ -116,6 +116,10 @@ class Binder {
   const TensorView* find(const std::string& name) {
     const TensorView* tensor = model_.checkpoint.find(name);
     if (tensor != nullptr) used_.insert(tensor->name);
+    if (const format::OpaqueTensor* opaque = model_.checkpoint.find_opaque(name)) {
+      fail(ErrorKind::unsupported, "{}: tensor '{}': {} is not supported yet", config_.file,
+           printable(name), opaque->type);
+    }
     return tensor;
   }
   const TensorView& require(const std::string& name) {
@@ -257,7 +261,7 @@ class Binder {
     const std::string name(names_.head);
     const LinearShape shape = {
         .out = config_.vocab_size, .in = config_.hidden_size, .ternary = config_.ternary_head};
-    if (model_.checkpoint.find(name + ".weight") != nullptr) {
+    if (find(name + ".weight") != nullptr) {
       config_.tied_embedding = false;
       model_.head = linear(name, shape);
       return;

@@ -70,6 +70,24 @@ TEST(Bind, IntegersAreNotWeights) {
   EXPECT_NE(refusal(std::move(checkpoint)).find("up_proj"), std::string::npos);
 }
 
+TEST(Bind, ATensorWithoutACodecIsRefusedByItsType) {
+  format::Checkpoint checkpoint = open_case("llama");
+  const TensorView view = tensor(checkpoint, "model.layers.1.mlp.up_proj.weight");
+  std::erase_if(checkpoint.tensors, [&](const TensorView& t) { return t.name == view.name; });
+  checkpoint.opaque.push_back({view.name, "F8_E4M3", view.shape, view.bytes});
+  checkpoint.index();
+  const auto backend = make_reference_backend();
+  try {
+    bind_case(std::move(checkpoint), *backend);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+    EXPECT_NE(error.message().find("'model.layers.1.mlp.up_proj.weight': F8_E4M3"),
+              std::string::npos)
+        << error.message();
+  }
+}
+
 TEST(Bind, InvalidTernaryCodesAreRefused) {
   format::Checkpoint checkpoint = open_case("bitnet_packed");
   TensorView& view = tensor(checkpoint, "model.layers.1.mlp.up_proj.weight");

@@ -143,10 +143,10 @@ std::string Show::page(const format::Checkpoint& checkpoint, const ModelFacts& f
                              facts.all.count, bytes_text(facts.all.bytes)));
   row("", fmt::format("{:.3f} bits per weight, body {:.3f}", facts.all.bits_per_weight(),
                       facts.body.bits_per_weight()));
-  text += fmt::format("\n{:<14}{:>10}{:>14}{:>14}{:>8}\n", "type", "tensors", "weights", "bytes",
+  text += fmt::format("\n{:<22}{:>8}{:>12}{:>12}{:>8}\n", "type", "tensors", "weights", "bytes",
                       "bits");
   for (const TypeFacts& type : facts.types)
-    text += fmt::format("{:<14}{:>10}{:>14}{:>14}{:>8.3f}\n", type.type, type.count,
+    text += fmt::format("{:<22}{:>8}{:>12}{:>12}{:>8.3f}\n", type.type, type.count,
                         count_text(type.elements), bytes_text(type.bytes), type.bits_per_weight());
   if (facts.plan) {
     text += fmt::format("\nmemory for {} positions, KV {}\n", facts.context,
@@ -162,6 +162,10 @@ std::string Show::page(const format::Checkpoint& checkpoint, const ModelFacts& f
       text += fmt::format("{:<10}{:>8} {:<14} {}\n", type_name(checkpoint, tensor),
                           bytes_text(static_cast<int64_t>(tensor.bytes.size())), shape_text(tensor),
                           printable(tensor.name));
+    for (const format::OpaqueTensor& tensor : checkpoint.opaque)
+      text += fmt::format("{:<10}{:>8} [{}] {}, no codec yet\n", tensor.type,
+                          bytes_text(static_cast<int64_t>(tensor.bytes.size())),
+                          fmt::join(tensor.shape, ", "), printable(tensor.name));
   }
   return text;
 }

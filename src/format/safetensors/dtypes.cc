@@ -46,14 +46,4 @@ const Dtype* find_dtype(codec::Id codec) {
   return nullptr;
 }
 
-std::string supported_dtypes() {
-  std::string names;
-  for (const Dtype& row : kDtypes) {
-    if (!row.codec) continue;
-    if (!names.empty()) names += ", ";
-    names += row.name;
-  }
-  return names;
-}
-
 }  // namespace bittern::format::safetensors

@@ -22,7 +22,5 @@ std::span<const Dtype> dtypes();
 const Dtype* find_dtype(std::string_view name);
 // Null where SafeTensors has no such type (block formats).
 const Dtype* find_dtype(codec::Id codec);
-// Names of the types that have a codec: "F32, F16, ...".
-std::string supported_dtypes();
 
 }  // namespace bittern::format::safetensors

@@ -131,17 +131,9 @@ Header parse_header(Bytes file, std::string file_name) {
   return header;
 }
 
-TensorView view_of(const Header& header, const Entry& entry) {
-  if (!entry.dtype->codec)
-    fail(ErrorKind::unsupported, "{}: tensor '{}': dtype {} is not supported yet; supported: {}",
-         header.file_name, printable(entry.name), entry.dtype->name, supported_dtypes());
-  TensorView view;
-  view.name = entry.name;
-  view.codec = *entry.dtype->codec;
-  view.shape = entry.shape;
-  view.bytes = header.data.subspan(static_cast<size_t>(entry.begin),
-                                   static_cast<size_t>(entry.end - entry.begin));
-  return view;
+Bytes bytes_of(const Header& header, const Entry& entry) {
+  return header.data.subspan(static_cast<size_t>(entry.begin),
+                             static_cast<size_t>(entry.end - entry.begin));
 }
 
 }  // namespace bittern::format::safetensors

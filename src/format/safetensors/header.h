@@ -35,7 +35,7 @@ struct Header {
 // Throws bad_input naming the file, the field, expected and got.
 Header parse_header(Bytes file, std::string file_name);
 
-// Throws Error{unsupported} naming tensor and dtype where there is no codec for it.
-TensorView view_of(const Header& header, const Entry& entry);
+// The entry's bytes in the file.
+Bytes bytes_of(const Header& header, const Entry& entry);
 
 }  // namespace bittern::format::safetensors

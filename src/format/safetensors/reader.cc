@@ -10,8 +10,23 @@
 namespace bittern::format::safetensors {
 namespace {
 
+// Where there is a codec for the dtype the tensor can be computed with; else it is listed.
+void add_tensor(Checkpoint& checkpoint, const Header& header, const Entry& entry) {
+  const Bytes bytes = bytes_of(header, entry);
+  if (!entry.dtype->codec) {
+    checkpoint.opaque.push_back({entry.name, std::string(entry.dtype->name), entry.shape, bytes});
+    return;
+  }
+  TensorView view;
+  view.name = entry.name;
+  view.codec = *entry.dtype->codec;
+  view.shape = entry.shape;
+  view.bytes = bytes;
+  checkpoint.tensors.push_back(std::move(view));
+}
+
 void add_header(Checkpoint& checkpoint, Header header) {
-  for (const Entry& entry : header.entries) checkpoint.tensors.push_back(view_of(header, entry));
+  for (const Entry& entry : header.entries) add_tensor(checkpoint, header, entry);
   checkpoint.safetensors_metadata = std::move(header.metadata);
 }
 
@@ -46,7 +61,7 @@ void add_shards(Checkpoint& checkpoint, const std::filesystem::path& path) {
     if (found == shard.entries.end())
       bad_input("{}: tensor '{}': expected in this file by {}, got none", shard.header.file_name,
                 printable(name), path.filename().string());
-    checkpoint.tensors.push_back(view_of(shard.header, *found->second));
+    add_tensor(checkpoint, shard.header, *found->second);
   }
   if (!shards.empty()) checkpoint.safetensors_metadata = std::move(shards[0].header.metadata);
 }
