@@ -9,6 +9,17 @@ namespace {
 constexpr std::array kTable{
     Row{Variable::isa, "BITTERN_ISA", "kernels to use (scalar, avx2, avx512); refused if absent"},
     Row{Variable::models, "BITTERN_MODELS", "folder of real checkpoints for the acceptance tests"},
+    Row{Variable::home, "BITTERN_HOME", "where pulled models are kept"},
+    Row{Variable::data_home, "XDG_DATA_HOME", "its folder bittern is used without BITTERN_HOME"},
+    Row{Variable::user_home, "HOME", ".local/share/bittern in it is used without either"},
+    Row{Variable::hub_endpoint, "HF_ENDPOINT", "the hub (https://huggingface.co)"},
+    Row{Variable::hub_token, "HF_TOKEN", "token for gated and private repositories of the hub"},
+    Row{Variable::index_url, "PIP_INDEX_URL", "Python package index (https://pypi.org/simple)"},
+    Row{Variable::pip_config, "PIP_CONFIG_FILE", "pip.conf whose index-url is used instead"},
+    Row{Variable::config_home, "XDG_CONFIG_HOME", "folder of pip/pip.conf (~/.config)"},
+    Row{Variable::certificate_file, "SSL_CERT_FILE", "certificates that downloads trust"},
+    Row{Variable::https_proxy, "https_proxy", "proxy for downloads"},
+    Row{Variable::no_proxy, "no_proxy", "hosts that are reached without the proxy"},
 };
 
 }  // namespace

@@ -10,8 +10,19 @@
 namespace bittern::environment {
 
 enum class Variable {
-  isa,     // BITTERN_ISA
-  models,  // BITTERN_MODELS
+  isa,               // BITTERN_ISA
+  models,            // BITTERN_MODELS
+  home,              // BITTERN_HOME
+  data_home,         // XDG_DATA_HOME
+  user_home,         // HOME
+  hub_endpoint,      // HF_ENDPOINT
+  hub_token,         // HF_TOKEN
+  index_url,         // PIP_INDEX_URL
+  pip_config,        // PIP_CONFIG_FILE
+  config_home,       // XDG_CONFIG_HOME
+  certificate_file,  // SSL_CERT_FILE
+  https_proxy,       // https_proxy
+  no_proxy,          // no_proxy
 };
 
 struct Row {

@@ -82,12 +82,16 @@ AtomicFile::AtomicFile(std::filesystem::path path)
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
     fail(ErrorKind::resources, "{}: cannot write: {}", temporary_.string(), reason(errno));
+  temporary_ours_ = true;
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ < 0) return;
-  ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+  discard();
+}
+
+void AtomicFile::discard() {
+  if (std::exchange(temporary_ours_, false)) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(Bytes bytes) {
@@ -104,15 +108,24 @@ void AtomicFile::write(Bytes bytes) {
 
 void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
-void AtomicFile::commit() {
+void AtomicFile::fail_finishing(int error) {
+  discard();
+  fail(ErrorKind::resources, "{}: cannot finish writing: {}", path_.string(), reason(error));
+}
+
+void AtomicFile::seal() {
+  if (descriptor_ < 0) return;
   const int descriptor = std::exchange(descriptor_, -1);
-  const bool synced = ::fsync(descriptor) == 0;
-  const bool closed = ::close(descriptor) == 0;
-  if (!synced || !closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const std::string why = reason(errno);
-    ::unlink(temporary_.c_str());
-    fail(ErrorKind::resources, "{}: cannot finish writing: {}", path_.string(), why);
-  }
+  const int sync_error = ::fsync(descriptor) == 0 ? 0 : errno;
+  const int close_error = ::close(descriptor) == 0 ? 0 : errno;
+  if (sync_error != 0) fail_finishing(sync_error);
+  if (close_error != 0) fail_finishing(close_error);
+}
+
+void AtomicFile::commit() {
+  seal();
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_finishing(errno);
+  temporary_ours_ = false;
 }
 
 }  // namespace bittern

@@ -48,12 +48,20 @@ class AtomicFile {
   void write(Bytes bytes);
   void write(std::string_view text);
   int64_t bytes_written() const { return bytes_written_; }
+  // After the last byte: everything is on disk and the descriptor closed, under the temporary
+  // name still. For sets of files, which are written one after another and appear together.
+  void seal();
+  // Seals if that has not been done, and renames.
   void commit();
 
  private:
+  void discard();
+  [[noreturn]] void fail_finishing(int error);
+
   std::filesystem::path path_;
   std::filesystem::path temporary_;
-  int descriptor_ = -1;
+  int descriptor_ = -1;  // -1 once sealed
+  bool temporary_ours_ = false;
   int64_t bytes_written_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -21,6 +22,32 @@ struct Document::Parsed {
 };
 
 namespace {
+
+// Integers of more than 18 digits get an exponent, which makes them floating-point numbers: the
+// parser refuses integers past 64 bits, but tokenizer_config.json has 10^30 for "no limit".
+std::string with_large_integers_as_floats(std::string_view text) {
+  constexpr size_t kDigits = 18;
+  std::string out;
+  out.reserve(text.size() + 16);
+  bool in_string = false;
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const bool digit = c >= '0' && c <= '9';
+    if (in_string || !digit) {
+      if (in_string && c == '\\' && at + 1 < text.size()) out += text[at++];
+      if (c == '"') in_string = !in_string;
+      out += text[at++];
+      continue;
+    }
+    const size_t end = std::min(text.find_first_not_of("0123456789.eE+-", at), text.size());
+    const std::string_view number = text.substr(at, end - at);
+    out += number;
+    if (number.size() > kDigits && number.find_first_of(".eE") == std::string_view::npos)
+      out += "e0";
+    at = end;
+  }
+  return out;
+}
 
 template <typename Element>
 Dom unwrap(const Element& element) {
@@ -95,6 +122,7 @@ std::vector<std::pair<std::string_view, Value>> Value::members(std::string_view 
   simdjson::dom::object object;
   if (unwrap(element_).get(object) != simdjson::SUCCESS) mismatch(field, "object");
   std::vector<std::pair<std::string_view, Value>> result;
+  result.reserve(object.size());
   for (const auto member : object) result.emplace_back(member.key, wrap(owner_, member.value));
   return result;
 }
@@ -103,8 +131,24 @@ std::vector<Value> Value::elements(std::string_view field) const {
   simdjson::dom::array array;
   if (unwrap(element_).get(array) != simdjson::SUCCESS) mismatch(field, "array");
   std::vector<Value> result;
+  result.reserve(array.size());
   for (const Dom element : array) result.push_back(wrap(owner_, element));
   return result;
+}
+
+void Value::each_element(std::string_view field,
+                         const std::function<void(const Value&)>& visit) const {
+  simdjson::dom::array array;
+  if (unwrap(element_).get(array) != simdjson::SUCCESS) mismatch(field, "array");
+  for (const Dom element : array) visit(wrap(owner_, element));
+}
+
+std::optional<std::pair<Value, Value>> Value::as_pair() const {
+  simdjson::dom::array array;
+  if (unwrap(element_).get(array) != simdjson::SUCCESS || array.size() != 2) return std::nullopt;
+  auto it = array.begin();
+  const Dom first = *it;
+  return std::pair(wrap(owner_, first), wrap(owner_, *++it));
 }
 
 std::string_view Value::as_string(std::string_view field) const {
@@ -176,6 +220,12 @@ std::unique_ptr<Document> Document::parse(std::string_view text, std::string fil
   simdjson::error_code code = parsed->parser.allocate(text.size(), kDepthLimit);
   if (code == simdjson::SUCCESS)
     code = parsed->parser.parse(text.data(), text.size()).get(parsed->root);
+  if (code == simdjson::NUMBER_ERROR) {
+    const std::string rewritten = with_large_integers_as_floats(text);
+    code = parsed->parser.allocate(rewritten.size(), kDepthLimit);
+    if (code == simdjson::SUCCESS)
+      code = parsed->parser.parse(rewritten.data(), rewritten.size()).get(parsed->root);
+  }
   if (code == simdjson::DEPTH_ERROR)
     bad_input("{}: not valid JSON: nested deeper than {} levels", file_name, kDepthLimit);
   if (code != simdjson::SUCCESS)

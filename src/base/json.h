@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,10 @@ class Value {
   std::vector<std::pair<std::string_view, Value>> members(std::string_view field) const;
   // Elements. Throws unless an array.
   std::vector<Value> elements(std::string_view field) const;
+  // The same one by one, for the long arrays of a vocabulary.
+  void each_element(std::string_view field, const std::function<void(const Value&)>& visit) const;
+  // The elements of an array of two; nothing of any other value.
+  std::optional<std::pair<Value, Value>> as_pair() const;
 
   // Conversions; `field` is what the error names. as_integer accepts integral floats (1e3).
   std::string_view as_string(std::string_view field) const;

@@ -18,6 +18,13 @@ int64_t peak_resident_bytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
+// Linux: Documentation/filesystems/proc.rst, clear_refs; getrusage follows the same mark.
+bool reset_peak_resident() {
+  std::ofstream file("/proc/self/clear_refs");
+  file << "5" << std::flush;
+  return file.good();
+}
+
 int64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   int64_t total_pages = 0;

@@ -62,7 +62,8 @@ std::string format_duration(double seconds) {
 bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 std::string Progress::render(const Facts& facts, int columns) {
-  const double rate = facts.seconds > 0 ? static_cast<double>(facts.done) / facts.seconds : 0.0;
+  const double rate =
+      facts.seconds > 0 ? static_cast<double>(facts.done - facts.skipped) / facts.seconds : 0.0;
   const std::string speed =
       facts.unit == Unit::bytes
           ? fmt::format("  {}/s", format_bytes(rate))
@@ -90,13 +91,18 @@ std::string Progress::render(const Facts& facts, int columns) {
 }
 
 Progress::Progress(std::string label, int64_t total, Unit unit, std::string item_name, bool quiet)
-    : facts_{std::move(label), 0, total, unit, std::move(item_name), 0},
+    : facts_{std::move(label), 0, total, unit, std::move(item_name), 0, 0},
       shown_(!quiet && stderr_is_terminal()),
       started_(monotonic_seconds()),
       last_drawn_(started_) {}
 
 Progress::~Progress() {
   if (shown_) put("\r\x1b[K");
+}
+
+void Progress::skip(int64_t count) {
+  facts_.done += count;
+  facts_.skipped += count;
 }
 
 void Progress::advance(int64_t count) {

@@ -21,6 +21,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void advance(int64_t count);
+  // Counts as done what was done before this run: it shows, but not in the rate.
+  void skip(int64_t count);
   int64_t done() const { return facts_.done; }
 
   // What one line is made of.
@@ -30,7 +32,8 @@ class Progress {
     int64_t total = 0;
     Unit unit = Unit::items;
     std::string item_name;
-    double seconds = 0;  // since the start
+    double seconds = 0;   // since the start
+    int64_t skipped = 0;  // of `done`
   };
   // The line, at most `columns` characters; the bar gives way first, then the end is cut.
   static std::string render(const Facts& facts, int columns);

@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <simdjson.h>
+
 namespace bittern::utf8 {
 namespace {
 
@@ -61,12 +63,7 @@ void append(std::string& out, uint32_t code_point) {
 }
 
 bool is_valid(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const Decoded decoded = decode(text);
-    if (!decoded.valid) return false;
-    text.remove_prefix(decoded.length);
-  }
-  return true;
+  return text.empty() || simdjson::validate_utf8(text);
 }
 
 }  // namespace bittern::utf8

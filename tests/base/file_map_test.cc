@@ -92,6 +92,23 @@ TEST(AtomicFile, UncommittedLeavesNothingAndKeepsTheOldFile) {
   EXPECT_EQ(read_text_file(path, 100), "old");
 }
 
+TEST(AtomicFile, SealedIsCompleteButNotThere) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "out";
+  {
+    AtomicFile file(path);
+    file.write("all of it");
+    file.seal();
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << "never committed";
+  AtomicFile file(path);
+  file.write("all of it");
+  file.seal();
+  file.commit();
+  EXPECT_EQ(read_text_file(path, 100), "all of it");
+}
+
 TEST(AtomicFile, AFailedCommitLeavesNothing) {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "out";

@@ -130,5 +130,15 @@ TEST(JsonBuilder, KeepsOrderAndReplacesInvalidText) {
   EXPECT_EQ(to_text(JsonBuilder::array({1, 2}), 1), "[\n 1,\n 2\n]");
 }
 
+// transformers writes 10^30 for "no limit"; a number that fits nowhere else is a floating-point one.
+TEST(Json, IntegersPast64BitsAreNumbers) {
+  const auto document = json::Document::parse(
+      R"({"max": 1000000000000000019884624838656, "text": "\"1000000000000000019884624838656", "n": -7})",
+      "f");
+  EXPECT_EQ(document->root().find("max")->as_number("max"), 1e30);
+  EXPECT_EQ(document->root().find("text")->as_string("text"), "\"1000000000000000019884624838656");
+  EXPECT_EQ(document->root().find("n")->as_integer("n"), -7);
+}
+
 }  // namespace
 }  // namespace bittern::json

@@ -1,6 +1,7 @@
 // Facts about the machine. What they must be is not known here, so they are held against what
 // the compiler's run time and the kernel's files say, and against each other.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 

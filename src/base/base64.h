@@ -1,0 +1,14 @@
+// Base64 (RFC 4648, the standard alphabet) as vocabularies carry it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bittern {
+
+// The bytes; nothing where a character is not of the alphabet, or the padding ("=" to a multiple of
+// four characters) is missing or misplaced.
+std::optional<std::string> base64_decode(std::string_view text);
+
+}  // namespace bittern
