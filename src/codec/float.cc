@@ -1,5 +1,6 @@
-// F32, F16, BF16: one number per element, little-endian. Encoding rounds to nearest, ties to
-// even; NaN stays NaN. Conversions are base/half.h, so every machine gives the same bits.
+// F64, F32, F16, BF16: one number per element, little-endian. Coding rounds to nearest, ties to
+// even (F64 when decoded, the halves when encoded); NaN stays NaN. The conversions of halves are
+// base/half.h, so every machine gives the same bits.
 #include <cstring>
 
 #include "base/bytes.h"
@@ -7,6 +8,15 @@
 #include "codec/formats.h"
 
 namespace bittern::codec {
+
+void F64::decode(const std::byte* blocks, int64_t count, float* values) {
+  for (int64_t i = 0; i < count; ++i)
+    values[i] = static_cast<float>(load<double>(blocks + i * kBytes));
+}
+
+void F64::encode(const float* values, int64_t count, std::byte* blocks) {
+  for (int64_t i = 0; i < count; ++i) store(blocks + i * kBytes, static_cast<double>(values[i]));
+}
 
 void F32::decode(const std::byte* blocks, int64_t count, float* values) {
   if (count > 0) std::memcpy(values, blocks, static_cast<size_t>(count) * sizeof(float));

@@ -1,4 +1,4 @@
-// I8, I16, I32, I64, U8: two's complement, little-endian. Decoding rounds to the nearest float
+// I8 to I64, U8 to U64, BOOL: two's complement, little-endian. Decoding rounds to the nearest float
 // (beyond 2^24 a float does not hold every integer); encoding accepts only values that are
 // integers of the type, because an integer tensor holds indices or codes, never approximations.
 #include <cmath>
@@ -38,5 +38,20 @@ template struct Integer<int16_t>;
 template struct Integer<int32_t>;
 template struct Integer<int64_t>;
 template struct Integer<uint8_t>;
+template struct Integer<uint16_t>;
+template struct Integer<uint32_t>;
+template struct Integer<uint64_t>;
+
+void Boolean::decode(const std::byte* blocks, int64_t count, float* values) {
+  for (int64_t i = 0; i < count; ++i) values[i] = blocks[i] == std::byte{0} ? 0.0f : 1.0f;
+}
+
+void Boolean::encode(const float* values, int64_t count, std::byte* blocks) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (values[i] != 0.0f && values[i] != 1.0f)
+      bad_input("element {}: BOOL codes only 0 and 1, got {}", i, values[i]);
+    store(blocks + i, static_cast<uint8_t>(values[i] != 0.0f));
+  }
+}
 
 }  // namespace bittern::codec

@@ -21,9 +21,9 @@ struct StoredScale {
   float magnitude = 0.0f;  // then: |scale| common to all its values
 };
 
-// Blocks of TQ1_0 and TQ2_0 are ternary each; the tensor is, if all blocks agree on |d|. A block
-// of another d may still be all zeros, and TQ2_0 may hold the stray code 3: both are left to the
-// value-by-value pass.
+// Blocks of TQ1_0, PTQ1_0 and TQ2_0 are ternary each; the tensor is, if all blocks agree on |d|. A
+// block of another d may still be all zeros, and TQ2_0 may hold the stray code 3: both are left to
+// the value-by-value pass.
 template <typename Format>
 StoredScale common_block_scale(const TensorView& tensor) {
   const int64_t blocks = tensor.elements() / Format::kElements;
@@ -50,31 +50,23 @@ bool has_code_3(const TensorView& tq2_0) {
   return seen != 0;
 }
 
+template <typename Order>
+StoredScale i2_s_scale(const TensorView& tensor) {
+  const float a = I2S<Order>::scale(tensor.bytes.data(), tensor.rows(), tensor.columns());
+  return {true, std::fabs(a)};
+}
+
+// Formats that are not named here are looked at value by value.
 StoredScale stored_scale(const TensorView& tensor) {
-  switch (tensor.codec) {
-    case Id::i2_s:
-      return {true, std::fabs(I2_S::scale(tensor.bytes.data(), tensor.rows(), tensor.columns()))};
-    case Id::hf_ternary:
-      return {true, 1.0f};
-    case Id::tq1_0:
-      return common_block_scale<TQ1_0>(tensor);
-    case Id::tq2_0: {
-      const StoredScale scale = common_block_scale<TQ2_0>(tensor);
-      return scale.applies && has_code_3(tensor) ? StoredScale{} : scale;
-    }
-    case Id::f32:
-    case Id::f16:
-    case Id::bf16:
-    case Id::i8:
-    case Id::i16:
-    case Id::i32:
-    case Id::i64:
-    case Id::u8:
-    case Id::q8_0:
-    case Id::q4_0:
-    case Id::q4_1:
-    case Id::q6_k:
-      return {};
+  if (tensor.codec == Id::i2_s) return i2_s_scale<I2SRuns32>(tensor);
+  if (tensor.codec == Id::i2_s_rows4) return i2_s_scale<I2SRows4>(tensor);
+  if (tensor.codec == Id::i2_s_arm) return i2_s_scale<I2SRuns16>(tensor);
+  if (tensor.codec == Id::hf_ternary) return {true, 1.0f};
+  if (tensor.codec == Id::tq1_0) return common_block_scale<TQ1_0>(tensor);
+  if (tensor.codec == Id::ptq1_0) return common_block_scale<PTQ1_0>(tensor);
+  if (tensor.codec == Id::tq2_0) {
+    const StoredScale scale = common_block_scale<TQ2_0>(tensor);
+    return scale.applies && has_code_3(tensor) ? StoredScale{} : scale;
   }
   return {};
 }
@@ -149,6 +141,10 @@ void check_ternary_codes(const TensorView& tensor) {
   std::optional<int64_t> index;
   if (tensor.codec == Id::i2_s) {
     index = I2_S::invalid_element(tensor.bytes.data(), rows, columns);
+  } else if (tensor.codec == Id::i2_s_rows4) {
+    index = I2_S_Rows4::invalid_element(tensor.bytes.data(), rows, columns);
+  } else if (tensor.codec == Id::i2_s_arm) {
+    index = I2_S_Arm::invalid_element(tensor.bytes.data(), rows, columns);
   } else if (tensor.codec == Id::hf_ternary) {
     index = HfTernary::invalid_element(tensor.bytes.data(), rows, columns);
   }

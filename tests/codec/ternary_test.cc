@@ -137,7 +137,9 @@ TEST(Source, AnExactTensorBindsTheSameFromEveryCodec) {
   const auto codes = random_codes(5);
   const float scale = 0.0390625f;  // exact in f16 and bf16
   const auto values = times(codes, scale);
-  for (const Id id : {Id::f32, Id::f16, Id::bf16, Id::tq1_0, Id::tq2_0, Id::i2_s}) {
+  for (const Id id :
+       {Id::f64, Id::f32, Id::f16, Id::bf16, Id::tq1_0, Id::tq2_0, Id::ptq1_0, Id::q2_0, Id::pq2_0,
+        Id::iq1_bn, Id::iq2_bn, Id::i2_s, Id::i2_s_rows4, Id::i2_s_arm}) {
     SCOPED_TRACE(codec::get(id).name);
     const auto data = encode(codec::get(id), values, kRows, kColumns);
     const TernarySource source(test::view_of(id, kRows, kColumns, data));
@@ -167,7 +169,7 @@ TEST(Source, ZeroBlocksDoNotBreakATqTensor) {
   auto codes = random_codes(8);
   std::fill(codes.begin() + 256, codes.begin() + 512, int8_t{0});
   const auto values = times(codes, 0.5f);
-  for (const Id id : {Id::tq1_0, Id::tq2_0}) {
+  for (const Id id : {Id::tq1_0, Id::tq2_0, Id::ptq1_0, Id::pq2_0}) {
     const auto data = encode(codec::get(id), values, kRows, kColumns);
     const TernarySource source(test::view_of(id, kRows, kColumns, data));
     EXPECT_TRUE(source.exact());
@@ -198,7 +200,7 @@ TEST(Source, TheStrayCode3OfTq2IsNotTernary) {
 
 TEST(Source, OfAllZerosHasScaleZero) {
   const std::vector<float> zeros(kRows * kColumns, 0.0f);
-  for (const Id id : {Id::f32, Id::tq1_0, Id::i2_s}) {
+  for (const Id id : {Id::f32, Id::tq1_0, Id::ptq1_0, Id::i2_s, Id::i2_s_rows4, Id::i2_s_arm}) {
     const auto data = encode(codec::get(id), zeros, kRows, kColumns);
     const TernarySource source(test::view_of(id, kRows, kColumns, data));
     EXPECT_TRUE(source.exact());
@@ -212,6 +214,15 @@ TEST(Source, RefusesInvalidCodesByNamePlaceAndCodec) {
   data[64 * 2 + 5] |= std::byte{0xc0};
   EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::i2_s, kRows, kColumns, data)); }),
             "w: row 2, column 5: expected a code 0, 1 or 2 (I2_S), got 3");
+  data = encode(codec::get(Id::i2_s_rows4), times(random_codes(11), 1.0f), kRows, kColumns);
+  data[kColumns + 5] |= std::byte{0x30};
+  EXPECT_EQ(
+      message_of([&] { TernarySource(test::view_of(Id::i2_s_rows4, kRows, kColumns, data)); }),
+      "w: row 5, column 5: expected a code 0, 1 or 2 (I2_S_ROWS4), got 3");
+  data = encode(codec::get(Id::i2_s_arm), times(random_codes(11), 1.0f), kRows, kColumns);
+  data[64 * 2 + 5] |= std::byte{0x30};
+  EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::i2_s_arm, kRows, kColumns, data)); }),
+            "w: row 2, column 21: expected a code 0, 1 or 2 (I2_S_ARM), got 3");
   auto packed = encode(codec::get(Id::hf_ternary), std::vector<float>(9, 0.0f), 3, 3);
   packed[1] |= std::byte{0x30};
   EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::hf_ternary, 3, 3, packed)); }),
