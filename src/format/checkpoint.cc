@@ -1,6 +1,7 @@
 #include "format/checkpoint.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/error.h"
 
@@ -25,6 +26,12 @@ void Checkpoint::index() {
     if (!by_name_.try_emplace(tensors[i].name, i).second)
       bad_input("{}: tensor '{}': a unique name expected, got it twice", path.string(),
                 printable(tensors[i].name));
+  }
+  std::unordered_set<std::string_view> others;
+  for (const OpaqueTensor& tensor : opaque) {
+    if (by_name_.contains(tensor.name) || !others.insert(tensor.name).second)
+      bad_input("{}: tensor '{}': a unique name expected, got it twice", path.string(),
+                printable(tensor.name));
   }
 }
 

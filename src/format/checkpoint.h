@@ -14,6 +14,7 @@
 #include "base/file_map.h"
 #include "base/json.h"
 #include "codec/tensor_view.h"
+#include "format/rotation.h"
 
 namespace bittern::format {
 
@@ -98,6 +99,8 @@ struct Checkpoint {
   std::string dialect;  // "gguf v3 (mainline)", "gguf v3 (bitnet.cpp)", "safetensors", ...
 
   Metadata metadata;  // GGUF only
+  // Weights in a rotated basis (GGUF of PrismML): who computes with them must rotate, or refuse.
+  std::optional<Rotation> rotation;
   // Hugging Face folder (or the folder beside a lone .safetensors): null where absent.
   std::unique_ptr<json::Document> config;
   std::unique_ptr<json::Document> generation_config;
@@ -109,7 +112,7 @@ struct Checkpoint {
   const TensorView* find(std::string_view name) const;
   std::vector<OpaqueTensor> opaque;  // in file order; names unique over both
   const OpaqueTensor* find_opaque(std::string_view name) const;
-  void index();  // builds the name index after `tensors` is filled; throws on a duplicate
+  void index();  // builds the name index after both are filled; throws on a duplicate
 
   std::vector<FileMap> maps;                    // keep the bytes alive
   std::vector<std::vector<std::byte>> buffers;  // likewise, for tensors built in memory

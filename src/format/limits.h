@@ -18,6 +18,7 @@ inline constexpr uint64_t kSafetensorsHeaderMax = 100'000'000;
 // JSON files of a Hugging Face folder.
 inline constexpr int64_t kConfigBytesMax = int64_t{16} << 20;
 inline constexpr int64_t kTokenizerBytesMax = int64_t{256} << 20;
+inline constexpr int64_t kChatTemplateBytesMax = int64_t{1} << 20;
 inline constexpr int64_t kIndexBytesMax = int64_t{256} << 20;
 
 }  // namespace bittern::format

@@ -47,7 +47,7 @@ std::vector<Kind> kinds_in_memory() {
   const Open index = [](const std::string& bytes) { safetensors::parse_index(bytes, "i"); };
   const Open json = [](const std::string& bytes) { json::Document::parse(bytes, "j"); };
   const Open tokenizer = [](const std::string& bytes) {
-    vocab_from_tokenizer_json(*json::Document::parse(bytes, "t"), nullptr, nullptr, nullptr);
+    vocab_from_tokenizer_json(*json::Document::parse(bytes, "t"));
   };
   return {{"plain.gguf", 28, gguf},
           {"plain.gguf", 28, gguf2},

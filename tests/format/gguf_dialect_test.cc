@@ -61,6 +61,9 @@ TEST(GgufDialect, ContestedIdsAreReadByTheirSpans) {
       {{{{512, 8}, 42, 512 * 8 / 64 * 18}, kNorm}, "mainline Q2_0 F32"},
       {{{{512, 8}, 42, 512 * 8 / 128 * 34}, kNorm}, "prism-legacy Q2_0_g128 F32"},
       {{{{512, 8}, 42, 512 * 8 / 256 * 42}, kNorm}, "sherry STQ1_0 F32"},
+      {{{{512, 8}, 43, 512 * 8 / 256 * 42}, kNorm}, "sherry STQ1_0 F32"},
+      {{{{512, 64}, 335, 64 * (4 + 512 / 64 * 16)}, kNorm}, "ik IQ2_BN_R4 F32"},
+      {{{{512, 8}, 37, 512 * 8}, kNorm}, "bitnet I8_S F32"},
       {{{{512, 8}, 142, 512 * 8 / 128 * 34}, kNorm}, "prism PQ2_0 F32"},
       {{{{512, 8}, 142, 512 * 8 / 256 * 66}, kNorm}, "ik IQ2_TN F32"},
       {{{{512, 8}, 143, 512 * 8 / 128 * 28}, kNorm}, "prism PTQ1_0 F32"},
@@ -110,13 +113,26 @@ TEST(GgufDialect, AForcedDialectMustStillFit) {
             "ik_llama.cpp dialect");
 }
 
+// One size, three orders of the codes: only the flag can say another than the common one.
+TEST(GgufDialect, TheOrdersOfI2SAreTakenByTheFlagAlone) {
+  const std::string bytes = file_of({{{512, 8}, 36, 512 * 8 / 4 + 32}, kNorm});
+  const auto codec_of = [&](std::string_view flag) {
+    return codec::get(resolve(bytes, flag).types[0]->codec.value()).name;
+  };
+  EXPECT_EQ(codec_of(""), "I2_S");
+  EXPECT_EQ(codec_of("bitnet"), "I2_S");
+  EXPECT_EQ(codec_of("bitnet-rows4"), "I2_S_ROWS4");
+  EXPECT_EQ(codec_of("bitnet-arm"), "I2_S_ARM");
+  EXPECT_EQ(find_type(codec::Id::i2_s_rows4), nullptr) << "written, it would be read as I2_S";
+}
+
 TEST(GgufDialect, UnknownFlag) {
   const auto thrown = test::thrown_by([] { resolve(file_of({kNorm}), "bitnett"); });
   ASSERT_TRUE(thrown);
   EXPECT_EQ(thrown->kind, ErrorKind::usage);
   EXPECT_EQ(thrown->message,
             "--gguf-dialect: one of mainline, bitnet, prism, prism-legacy, ik, sherry, "
-            "mainline-2024 expected, got 'bitnett'");
+            "mainline-2024, bitnet-rows4, bitnet-arm expected, got 'bitnett'");
 }
 
 TEST(GgufDialect, TheErrorIsOfTheDialectThatGotFurthest) {

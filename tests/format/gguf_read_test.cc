@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "format/format_support.h"
+#include "format/gguf_builder.h"
 #include "temporary_folder.h"
 #include "throws.h"
 
@@ -140,6 +141,48 @@ TEST(GgufRead, BigEndianIsNamed) {
   EXPECT_EQ(thrown->kind, ErrorKind::unsupported);
   EXPECT_EQ(thrown->message, golden("big_endian.gguf").string() +
                                  ": a big-endian GGUF file; only little-endian is supported");
+}
+
+// Sizes are known where codecs are not: such tensors are listed with their bytes, and the others
+// of the file can be used.
+TEST(GgufRead, TypesWithoutACodecAreListedApart) {
+  test::RawGguf file;
+  file.tensors = {{"ks", {256, 2}, 144, 0}, {"norm", {8}, 0, 288}};
+  file.data_bytes = 288 + 32;
+  const std::string bytes = file.bytes();
+  const Checkpoint opened = test::open_gguf(bytes);
+  EXPECT_EQ(opened.tensors.size(), 1u);
+  EXPECT_EQ(opened.find("ks"), nullptr);
+  const OpaqueTensor* opaque = opened.find_opaque("ks");
+  ASSERT_NE(opaque, nullptr);
+  EXPECT_EQ(opaque->type, "IQ4_KS");
+  EXPECT_EQ(opaque->shape, (std::vector<int64_t>{2, 256}));
+  EXPECT_EQ(opaque->bytes.size(), 280u);
+  EXPECT_EQ(opaque->bytes.data() + 288, opened.find("norm")->bytes.data());
+}
+
+TEST(GgufRead, NamesAreUniqueOverBothLists) {
+  Checkpoint file;
+  file.path = "x.gguf";
+  file.tensors.emplace_back().name = "a";
+  file.opaque.push_back({"b", "IQ4_KS", {}, {}});
+  EXPECT_EQ(test::message_of([&] { file.index(); }), "(nothing thrown)");
+  file.opaque.push_back({"a", "IQ4_KS", {}, {}});
+  EXPECT_EQ(test::message_of([&] { file.index(); }),
+            "x.gguf: tensor 'a': a unique name expected, got it twice");
+}
+
+// Bitnet.cpp checks sizes less strictly than I2_S can be decoded.
+TEST(GgufRead, ShapesThatACodecCannotReadAreListedApart) {
+  test::RawGguf file;
+  file.tensors = {{"t", {4, 3}, 36, 0}};
+  file.data_bytes = 64;
+  const std::string bytes = file.bytes();
+  const OpaqueTensor* opaque = nullptr;
+  const Checkpoint opened = test::open_gguf(bytes);
+  opaque = opened.find_opaque("t");
+  ASSERT_NE(opaque, nullptr);
+  EXPECT_EQ(opaque->type, "I2_S");
 }
 
 TEST(GgufRead, BitnetI2S) {

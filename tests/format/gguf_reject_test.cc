@@ -116,8 +116,11 @@ std::vector<Case> key_cases() {
       {"control bytes in a key are escaped",
        with_keys({raw_key("a\n\x01", 13, "12345678")}).bytes(),
        "x.gguf: a\\x0a\\x01: a value type of 0 to 12 expected, got 13"},
-      {"rotated weights", with_keys({raw_key("prism.hadamard.version", 4, three)}).bytes(),
-       "x.gguf: prism.hadamard.version: weights in a rotated basis are not supported yet",
+      {"rotation of another version",
+       with_keys({raw_key("prism.hadamard.version", 4, three)}).bytes(),
+       "x.gguf: prism.hadamard.version: 1 expected, got 3", ErrorKind::unsupported},
+      {"unknown rotation key", with_keys({raw_key("prism.hadamard.new", 4, three)}).bytes(),
+       "x.gguf: prism.hadamard.new: an unknown key that may change the meaning of the weights",
        ErrorKind::unsupported},
       {"unknown prism key", with_keys({raw_key("prism.new", 4, three)}).bytes(),
        "x.gguf: prism.new: an unknown key that may change the meaning of the weights",
@@ -168,10 +171,6 @@ std::vector<Case> tensor_cases() {
        "got 32"},
       {"data past the file", one_tensor({"t", {17}, 0, 0}).bytes(),
        "x.gguf: tensor 't': 68 bytes of F32 expected at byte 64, file ends after 128"},
-      {"no codec", one_tensor({"t", {256}, 12, 0}, 160).bytes(),
-       "x.gguf: tensor 't': type Q4_K (mainline dialect) is not supported yet; supported: F32, "
-       "F16, Q4_0, Q4_1, Q8_0, Q6_K, I8, I16, I32, I64, BF16, TQ1_0, TQ2_0, I2_S",
-       ErrorKind::unsupported},
   };
 }
 

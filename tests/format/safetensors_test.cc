@@ -52,16 +52,47 @@ TEST(Safetensors, TensorsByValue) {
   EXPECT_EQ(values_of(tensor_of(file, "quote\"\né")), std::vector<float>{1});
 }
 
+TEST(Safetensors, BooleansAndEightBitFloatsOfPyTorch) {
+  const Checkpoint mask = open_checkpoint(golden("bool.safetensors"));
+  EXPECT_EQ(tensor_of(mask, "mask").codec, codec::Id::boolean);
+  EXPECT_EQ(values_of(tensor_of(mask, "mask")), (std::vector<float>{1, 0}));
+  const Checkpoint wide = open_checkpoint(golden("f8.safetensors"));
+  EXPECT_EQ(tensor_of(wide, "w").codec, codec::Id::f8_e4m3);
+  EXPECT_EQ(values_of(tensor_of(wide, "w")), (std::vector<float>{0, -1.5f, 448, 0x1p-9f}));
+}
+
 TEST(Safetensors, DtypesWithoutACodecAreListedApart) {
-  for (const auto& [name, tensor, dtype] :
-       {std::tuple("bool.safetensors", "mask", "BOOL"), {"f8.safetensors", "w", "F8_E4M3"}}) {
-    const Checkpoint file = open_checkpoint(golden(name));
-    EXPECT_EQ(file.find(tensor), nullptr);
-    const OpaqueTensor* opaque = file.find_opaque(tensor);
-    ASSERT_NE(opaque, nullptr);
-    EXPECT_EQ(opaque->type, dtype);
-    EXPECT_EQ(checked_product(opaque->shape), static_cast<int64_t>(opaque->bytes.size()));
-    EXPECT_GT(opaque->bytes.size(), 0u);
+  for (const auto& [dtype, bytes] : {std::pair("F4", 4), {"F6_E2M3", 6}, {"C64", 64}}) {
+    const std::string text = file_of(entry(dtype, "[2,4]", fmt::format("[0,{}]", bytes)), bytes);
+    const Checkpoint file = read(test::bytes_of(text), "x");
+    EXPECT_TRUE(file.tensors.empty()) << dtype;
+    ASSERT_EQ(file.opaque.size(), 1u) << dtype;
+    EXPECT_EQ(file.opaque[0].type, dtype);
+    EXPECT_EQ(file.opaque[0].bytes.size(), static_cast<size_t>(bytes));
+  }
+}
+
+// Without its scales an eight-bit float weight is a set of wrong numbers.
+TEST(Safetensors, EightBitFloatsBesideTheirScalesAreListedApart) {
+  for (const auto& [scale, found] : {std::pair("a.weight_scale", true),
+                                     {"a.weight_scale_inv", true},
+                                     {"a.qscale_weight", true},
+                                     {"a.scale_weight", true},
+                                     {"b.weight_scale", false},
+                                     {"a.bias", false}}) {
+    const std::string text = file_of(
+        fmt::format(R"({{"a.weight":{{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}},)"
+                    R"("{}":{{"dtype":"F32","shape":[],"data_offsets":[4,8]}}}})",
+                    scale),
+        8);
+    const Checkpoint file = read(test::bytes_of(text), "x");
+    EXPECT_EQ(file.find("a.weight") == nullptr, found) << scale;
+    EXPECT_NE(file.find(scale), nullptr);
+    const OpaqueTensor* opaque = file.find_opaque("a.weight");
+    ASSERT_EQ(opaque != nullptr, found) << scale;
+    if (found) {
+      EXPECT_EQ(opaque->type, fmt::format("F8_E4M3 with {}", std::string(scale).substr(2)));
+    }
   }
 }
 

@@ -136,7 +136,8 @@ def write_safetensors(folder):
     }
     save_torch(tensors, folder / "plain.safetensors", metadata={"format": "pt"})
     save_numpy({"mask": np.array([True, False])}, folder / "bool.safetensors")
-    save_torch({"w": torch.zeros(4, dtype=torch.float8_e4m3fn)}, folder / "f8.safetensors")
+    values = torch.tensor([0.0, -1.5, 448.0, 2.0 ** -9])
+    save_torch({"w": values.to(torch.float8_e4m3fn)}, folder / "f8.safetensors")
 
 
 def write_hf(folder):

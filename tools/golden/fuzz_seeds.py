@@ -3,6 +3,7 @@
 
 usage: fuzz_seeds.py (from the root of the source tree)
 """
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +24,53 @@ for target, names in TARGETS.items():
     (SEEDS / target).mkdir(parents=True, exist_ok=True)
     for name in names:
         shutil.copyfile(DATA / name, SEEDS / target / Path(name).name)
+
+# The keys of a rotated model over two small tensors.
+import gguf  # noqa: E402
+import numpy as np  # noqa: E402
+
+writer = gguf.GGUFWriter(SEEDS / "gguf" / "rotated.gguf", "qwen3")
+for key, value in [("version", 1), ("block_size", 4)]:
+    writer.add_uint32(f"prism.hadamard.{key}", value)
+for key, value in [("transform", "normalized-sylvester-walsh-hadamard"), ("axis", "input-last-dimension"),
+                   ("sign_mode", "explicit")]:
+    writer.add_string(f"prism.hadamard.{key}", value)
+for key, value in [("sign_widths", [8]), ("sign_values", [1, -1] * 4), ("weight_names", ["up"]),
+                   ("inverse_weight_names", ["embed"])]:
+    writer.add_array(f"prism.hadamard.{key}", value)
+for name in ("embed", "up"):
+    writer.add_tensor(name, np.ones((2, 8), np.float32))
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.write_tensors_to_file()
+writer.close()
+
+# The codecs: a slice of the values that every encoder is tested with, through every third row.
+folder = SEEDS / "codec"
+folder.mkdir(parents=True, exist_ok=True)
+values = Path("tests/data/codec/input.f32").read_bytes()
+for index, row in enumerate(range(0, 52, 3)):
+    start = index * 2048 % (len(values) - 2048)
+    (folder / f"row_{row}").write_bytes(bytes([row, index % 2, index // 2 % 2]) + values[start:start + 2048])
+
+# Vocabularies of tests/data/text: SentencePiece models, and small tokenizer.json files of each model.
+TEXT = Path("tests/data/text")
+folder = SEEDS / "sentencepiece_model"
+folder.mkdir(parents=True, exist_ok=True)
+for name in ("spm_bpe.model", "spm_unigram.model"):
+    shutil.copyfile(TEXT / name, folder / name)
+shutil.copyfile(TEXT / "spm_bpe.gguf", SEEDS / "vocab_gguf" / "spm_bpe.gguf")
+shutil.copyfile(TEXT / "spm_unigram.gguf", SEEDS / "vocab_gguf" / "spm_unigram.gguf")
+shutil.copyfile(TEXT / "bert.gguf", SEEDS / "vocab_gguf" / "bert.gguf")
+for model in json.loads((TEXT / "models.json").read_text())["models"]:
+    (SEEDS / "tokenizer_json" / f"{model['name']}.json").write_text(json.dumps(model["json"]))
+# The small parsers; the first byte chooses one.
+folder = SEEDS / "rank_file"
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "ranks").write_bytes(b"\x00IQ== 0\nIg== 1\n")
+(folder / "tekken").write_bytes(b"\x01" + (TEXT / "tekken.json").read_bytes())
+(folder / "words").write_bytes(b"\x02[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\n##ab\nboom\n")
+(folder / "merges").write_bytes(b"\x03#version: 0.2\na b\n")
 
 # The encoder: the strings of the tokeniser goldens, through every row of the split table (the
 # first byte chooses), and bytes that are not UTF-8.

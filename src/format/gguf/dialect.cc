@@ -108,7 +108,8 @@ Dialect dialect_of_flag(std::string_view flag) {
 Resolution resolve_dialect(std::span<const Header> files, std::string_view forced) {
   std::vector<Fit> fits;
   if (forced.empty()) {
-    for (const DialectRow& row : dialects()) fits.push_back(fit_dialect(files, row.dialect));
+    for (const DialectRow& row : dialects())
+      if (!row.by_flag_only) fits.push_back(fit_dialect(files, row.dialect));
   } else {
     fits.push_back(fit_dialect(files, dialect_of_flag(forced)));
   }

@@ -4,7 +4,9 @@
 // if its sizes explain the offset of every tensor and the data lies inside the file.
 //
 // Where several dialects fit and give different readings, one that explains the file's length to
-// the byte wins; otherwise the file is ambiguous and the user decides (--gguf-dialect).
+// the byte wins; otherwise the file is ambiguous and the user decides (--gguf-dialect). Dialects
+// that differ in the order inside a tensor alone (I2_S of other bitnet.cpp builds) are taken by
+// the flag only.
 #pragma once
 
 #include <span>

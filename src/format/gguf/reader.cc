@@ -3,48 +3,38 @@
 #include "base/error.h"
 #include "format/gguf/dialect.h"
 #include "format/gguf/header.h"
+#include "format/gguf/rotation.h"
 #include "format/gguf/split.h"
 
 namespace bittern::format::gguf {
 namespace {
 
-// PrismML's keys change what the stored numbers mean (rotated weights load fine and speak
-// nonsense), so a key that is not understood is a reason to stop.
-void refuse_prism_keys(const Metadata& metadata) {
-  for (const auto& [key, value] : metadata.entries()) {
-    if (key.starts_with("prism.hadamard."))
-      fail(ErrorKind::unsupported, "{}: {}: weights in a rotated basis are not supported yet",
-           metadata.file_name, printable(key));
-    if (key.starts_with("prism."))
-      fail(ErrorKind::unsupported,
-           "{}: {}: an unknown key that may change the meaning of the weights", metadata.file_name,
-           printable(key));
+// The codec of a tensor; nothing where there is none for its type, or where the codec is stricter
+// about shapes than the dialect that wrote it.
+std::optional<codec::Id> codec_of(const TypeRow& type, const TensorView& view, int64_t bytes) {
+  if (!type.codec) return std::nullopt;
+  const auto coded = codec::get(*type.codec).tensor_bytes(view.rows(), view.columns());
+  return coded == bytes ? type.codec : std::nullopt;
+}
+
+void add_tensor(Checkpoint& checkpoint, const Header& file, const TensorInfo& info,
+                const TypeRow& type) {
+  TensorView view;
+  view.name = info.name;
+  view.shape = info.shape;
+  // The resolver has computed these bytes and found them inside the file.
+  const int64_t bytes = tensor_bytes(type, view.rows(), view.columns()).value();
+  view.bytes = file.data.subspan(info.offset, static_cast<size_t>(bytes));
+  if (const auto codec = codec_of(type, view, bytes)) {
+    view.codec = *codec;
+    checkpoint.tensors.push_back(std::move(view));
+  } else {
+    checkpoint.opaque.push_back(
+        {std::move(view.name), std::string(type.name), std::move(view.shape), view.bytes});
   }
 }
 
-TensorView view_of(const Header& file, const TensorInfo& info, const TypeRow& type,
-                   Dialect dialect) {
-  if (!type.codec)
-    fail(ErrorKind::unsupported,
-         "{}: tensor '{}': type {} ({} dialect) is not supported yet; supported: {}",
-         file.file_name, printable(info.name), type.name, dialect_row(dialect).title,
-         supported_types());
-  TensorView view;
-  view.name = info.name;
-  view.codec = *type.codec;
-  view.shape = info.shape;
-  // The resolver has computed these bytes and found them inside the file; the codec may be
-  // stricter about shapes than the dialect that wrote them.
-  const auto bytes = tensor_bytes(type, view.rows(), view.columns());
-  if (codec::get(view.codec).tensor_bytes(view.rows(), view.columns()) != bytes)
-    fail(ErrorKind::unsupported, "{}: tensor '{}': {} of shape [{}] is not supported",
-         file.file_name, printable(info.name), type.name, fmt::join(info.shape, ", "));
-  view.bytes = file.data.subspan(info.offset, static_cast<size_t>(bytes.value()));
-  return view;
-}
-
 Checkpoint assemble(std::vector<Header> files, const OpenOptions& options) {
-  for (const Header& file : files) refuse_prism_keys(file.metadata);
   const Resolution resolution = resolve_dialect(files, options.gguf_dialect);
   Checkpoint checkpoint;
   checkpoint.container = Container::gguf;
@@ -54,10 +44,12 @@ Checkpoint assemble(std::vector<Header> files, const OpenOptions& options) {
   size_t position = 0;
   for (const Header& file : files)
     for (const TensorInfo& info : file.tensors)
-      checkpoint.tensors.push_back(
-          view_of(file, info, *resolution.types[position++], resolution.dialect));
+      add_tensor(checkpoint, file, info, *resolution.types[position++]);
+  // Keys of the first part count; none of the others may change what its weights mean.
+  for (size_t part = 1; part < files.size(); ++part) refuse_prism_keys(files[part].metadata);
   checkpoint.metadata = std::move(files[0].metadata);
   checkpoint.index();
+  checkpoint.rotation = read_rotation(checkpoint);
   return checkpoint;
 }
 

@@ -9,8 +9,8 @@
 namespace bittern::format::gguf {
 
 // Opens a file or, given any part of a split set, the whole set (key-values from the first
-// part). Throws bad_input; Error{unsupported} for types without a codec, rotated weights and
-// unknown prism.* keys.
+// part). Tensors of a type without a codec become Checkpoint::opaque. Throws bad_input, and
+// Error{unsupported} for prism.* keys that are not understood (rotation.h).
 Checkpoint open(const std::filesystem::path& path, const OpenOptions& options = {});
 
 // The same for one whole file in memory; the checkpoint views `file`, which must outlive it.

@@ -23,4 +23,12 @@ std::optional<Split> split_of(const Metadata& metadata);
 std::filesystem::path split_path(const std::filesystem::path& path, const Split& split,
                                  int64_t wanted);
 
+// What the name of part `index` (from 0) of `count` ends with: "-00001-of-00003.gguf".
+std::string split_suffix(int64_t index, int64_t count);
+
+inline constexpr int64_t kSplitCountMax = 65535;  // split.count is a u16
+inline constexpr std::string_view kSplitIndexKey = "split.no";
+inline constexpr std::string_view kSplitCountKey = "split.count";
+inline constexpr std::string_view kSplitTensorsKey = "split.tensors.count";
+
 }  // namespace bittern::format::gguf

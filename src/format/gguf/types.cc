@@ -14,13 +14,16 @@ constexpr DialectRow kDialects[kDialectCount] = {
     {Dialect::ik, "ik", "ik_llama.cpp"},
     {Dialect::sherry, "sherry", "Tencent Sherry"},
     {Dialect::mainline_2024, "mainline-2024", "llama.cpp of 2024"},
+    {Dialect::bitnet_rows4, "bitnet-rows4", "bitnet.cpp without ACT_PARALLEL", true},
+    {Dialect::bitnet_arm, "bitnet-arm", "bitnet.cpp of ARM", true},
 };
 
 constexpr uint32_t bit(Dialect dialect) { return 1u << static_cast<uint32_t>(dialect); }
 
 constexpr uint32_t kAll = (1u << kDialectCount) - 1;
 constexpr uint32_t kMainline = bit(Dialect::mainline);
-constexpr uint32_t kBitnet = bit(Dialect::bitnet);
+constexpr uint32_t kBitnet =
+    bit(Dialect::bitnet) | bit(Dialect::bitnet_rows4) | bit(Dialect::bitnet_arm);
 constexpr uint32_t kPrism = bit(Dialect::prism);
 constexpr uint32_t kPrismLegacy = bit(Dialect::prism_legacy);
 constexpr uint32_t kIk = bit(Dialect::ik);
@@ -37,62 +40,64 @@ constexpr TypeRow kTypes[] = {
     {1, "F16", kAll, 1, 2, 0, Layout::blocks, Id::f16},
     {2, "Q4_0", kAll, 32, 18, 0, Layout::blocks, Id::q4_0},
     {3, "Q4_1", kAll, 32, 20, 0, Layout::blocks, Id::q4_1},
-    {6, "Q5_0", kAll, 32, 22},
-    {7, "Q5_1", kAll, 32, 24},
+    {6, "Q5_0", kAll, 32, 22, 0, Layout::blocks, Id::q5_0},
+    {7, "Q5_1", kAll, 32, 24, 0, Layout::blocks, Id::q5_1},
     {8, "Q8_0", kAll, 32, 34, 0, Layout::blocks, Id::q8_0},
     {9, "Q8_1", kAll, 32, 36},
-    {10, "Q2_K", kAll, 256, 84},
-    {11, "Q3_K", kAll, 256, 110},
-    {12, "Q4_K", kAll, 256, 144},
-    {13, "Q5_K", kAll, 256, 176},
+    {10, "Q2_K", kAll, 256, 84, 0, Layout::blocks, Id::q2_k},
+    {11, "Q3_K", kAll, 256, 110, 0, Layout::blocks, Id::q3_k},
+    {12, "Q4_K", kAll, 256, 144, 0, Layout::blocks, Id::q4_k},
+    {13, "Q5_K", kAll, 256, 176, 0, Layout::blocks, Id::q5_k},
     {14, "Q6_K", kAll, 256, 210, 0, Layout::blocks, Id::q6_k},
     {15, "Q8_K", kAll, 256, 292},
-    {16, "IQ2_XXS", kAll, 256, 66},
-    {17, "IQ2_XS", kAll, 256, 74},
-    {18, "IQ3_XXS", kAll, 256, 98},
-    {19, "IQ1_S", kAll, 256, 50},
-    {20, "IQ4_NL", kAll, 32, 18},
-    {21, "IQ3_S", kAll, 256, 110},
-    {22, "IQ2_S", kAll, 256, 82},
-    {23, "IQ4_XS", kAll, 256, 136},
+    {16, "IQ2_XXS", kAll, 256, 66, 0, Layout::blocks, Id::iq2_xxs},
+    {17, "IQ2_XS", kAll, 256, 74, 0, Layout::blocks, Id::iq2_xs},
+    {18, "IQ3_XXS", kAll, 256, 98, 0, Layout::blocks, Id::iq3_xxs},
+    {19, "IQ1_S", kAll, 256, 50, 0, Layout::blocks, Id::iq1_s},
+    {20, "IQ4_NL", kAll, 32, 18, 0, Layout::blocks, Id::iq4_nl},
+    {21, "IQ3_S", kAll, 256, 110, 0, Layout::blocks, Id::iq3_s},
+    {22, "IQ2_S", kAll, 256, 82, 0, Layout::blocks, Id::iq2_s},
+    {23, "IQ4_XS", kAll, 256, 136, 0, Layout::blocks, Id::iq4_xs},
     {24, "I8", kAll, 1, 1, 0, Layout::blocks, Id::i8},
     {25, "I16", kAll, 1, 2, 0, Layout::blocks, Id::i16},
     {26, "I32", kAll, 1, 4, 0, Layout::blocks, Id::i32},
     {27, "I64", kAll, 1, 8, 0, Layout::blocks, Id::i64},
-    {28, "F64", kAll, 1, 8},
-    {29, "IQ1_M", kAll, 256, 56},
+    {28, "F64", kAll, 1, 8, 0, Layout::blocks, Id::f64},
+    {29, "IQ1_M", kAll, 256, 56, 0, Layout::blocks, Id::iq1_m},
     {30, "BF16", kAll, 1, 2, 0, Layout::blocks, Id::bf16},
     {31, "Q4_0_4_4", kOld | kBitnet | kIk, 32, 18},
     {32, "Q4_0_4_8", kOld | kBitnet | kIk, 32, 18},
     {33, "Q4_0_8_8", kOld | kBitnet | kIk, 32, 18},
     {34, "TQ1_0", kAll & ~kIk, 256, 54, 0, Layout::blocks, Id::tq1_0},
     {35, "TQ2_0", kAll & ~kIk, 256, 66, 0, Layout::blocks, Id::tq2_0},
-    {36, "I2_S", kBitnet, 4, 1, 0, Layout::tail_2bit, Id::i2_s},
+    {36, "I2_S", bit(Dialect::bitnet), 4, 1, 0, Layout::tail_2bit, Id::i2_s},
+    {36, "I2_S", bit(Dialect::bitnet_rows4), 4, 1, 0, Layout::tail_2bit, Id::i2_s_rows4},
+    {36, "I2_S", bit(Dialect::bitnet_arm), 4, 1, 0, Layout::tail_2bit, Id::i2_s_arm},
     {36, "IQ4_NL_4_4", kOld, 32, 18},
     {37, "I8_S", kBitnet, 1, 1},
     {37, "IQ4_NL_4_8", kOld, 32, 18},
     {38, "TL1", kBitnet, 4, 1, 0, Layout::tail_2bit},
     {38, "IQ4_NL_8_8", kOld, 32, 18},
-    {39, "MXFP4", kModern | kIk, 32, 17},
+    {39, "MXFP4", kModern | kIk, 32, 17, 0, Layout::blocks, Id::mxfp4},
     {39, "TL2", kBitnet, 1, 0, 0, Layout::tl2},
-    {40, "NVFP4", kMainline | kPrism | kSherry, 64, 36},
+    {40, "NVFP4", kMainline | kPrism | kSherry, 64, 36, 0, Layout::blocks, Id::nvfp4},
     {40, "Q1_0_g32", kPrismLegacy, 32, 6},
-    {41, "Q1_0", kModern | kIk, 128, 18},
-    {42, "Q2_0", kMainline | kPrism, 64, 18},
-    {42, "Q2_0_g128", kPrismLegacy, 128, 34},
-    {42, "STQ1_0", kSherry, 256, 42},
-    {43, "STQ1_0", kSherry, 256, 42},
+    {41, "Q1_0", kModern | kIk, 128, 18, 0, Layout::blocks, Id::q1_0},
+    {42, "Q2_0", kMainline | kPrism, 64, 18, 0, Layout::blocks, Id::q2_0},
+    {42, "Q2_0_g128", kPrismLegacy, 128, 34, 0, Layout::blocks, Id::pq2_0},
+    {42, "STQ1_0", kSherry, 256, 42, 0, Layout::blocks, Id::stq1_0},
+    {43, "STQ1_0", kSherry, 256, 42, 0, Layout::blocks, Id::stq1_0},
     {133, "Q6_0", kIk, 32, 26},
-    {134, "IQ1_BN", kIk, 64, 13, 2},
-    {135, "IQ2_BN", kIk, 64, 16, 4},
+    {134, "IQ1_BN", kIk, 64, 13, 2, Layout::blocks, Id::iq1_bn},
+    {135, "IQ2_BN", kIk, 64, 16, 4, Layout::blocks, Id::iq2_bn},
     {137, "IQ2_K", kIk, 256, 76},
     {138, "IQ3_K", kIk, 256, 110},
     {139, "IQ4_K", kIk, 256, 144},
     {140, "IQ5_K", kIk, 256, 176},
     {141, "IQ6_K", kIk, 256, 212},
-    {142, "PQ2_0", kPrism, 128, 34},
+    {142, "PQ2_0", kPrism, 128, 34, 0, Layout::blocks, Id::pq2_0},
     {142, "IQ2_TN", kIk, 256, 66},
-    {143, "PTQ1_0", kPrism, 128, 28},
+    {143, "PTQ1_0", kPrism, 128, 28, 0, Layout::blocks, Id::ptq1_0},
     {143, "IQ1_TN", kIk, 64, 13, 2},
     {144, "IQ4_KS", kIk, 256, 136, 4},
     {145, "IQ2_KS", kIk, 256, 70, 2},
@@ -143,8 +148,9 @@ const TypeRow* find_type(uint32_t id, Dialect dialect) {
 }
 
 const TypeRow* find_type(codec::Id codec) {
+  const int id = codec::get(codec).gguf_type;
   for (const TypeRow& row : kTypes)
-    if (row.codec == codec) return &row;
+    if (row.codec == codec && static_cast<int>(row.id) == id) return &row;
   return nullptr;
 }
 
@@ -161,16 +167,6 @@ std::optional<int64_t> tensor_bytes(const TypeRow& type, int64_t rows, int64_t c
       return tl2_bytes(rows, columns);
   }
   return std::nullopt;
-}
-
-std::string supported_types() {
-  std::string names;
-  for (const TypeRow& row : kTypes) {
-    if (!row.codec) continue;
-    if (!names.empty()) names += ", ";
-    names += row.name;
-  }
-  return names;
 }
 
 std::string describe_unknown_type(uint32_t id) {

@@ -24,13 +24,17 @@ enum class Dialect : uint8_t {
   ik,             // ik_llama.cpp
   sherry,         // Tencent: 42 and 43 are STQ1_0
   mainline_2024,  // llama.cpp of 2024: repacked types, removed since
+  bitnet_rows4,   // bitnet.cpp built for x86 without ACT_PARALLEL: I2_S over four rows
+  bitnet_arm,     // bitnet.cpp built for ARM since 2025-11: I2_S in groups of 64
 };
-inline constexpr int kDialectCount = 7;
+inline constexpr int kDialectCount = 9;
 
 struct DialectRow {
   Dialect dialect;
   std::string_view flag;   // of --gguf-dialect
   std::string_view title;  // in messages
+  // Sizes cannot tell it from another one: it is never guessed, and never written.
+  bool by_flag_only = false;
 };
 std::span<const DialectRow> dialects();
 const DialectRow& dialect_row(Dialect dialect);
@@ -55,13 +59,11 @@ std::span<const TypeRow> types();
 
 // The reading of a type id in one dialect; null where it has none.
 const TypeRow* find_type(uint32_t id, Dialect dialect);
-// The row that stores a codec, the one preferred by the order of Dialect; null where GGUF has
-// no such type.
+// The row that stores a codec under its own type id; null where GGUF has no such type, or none
+// that a reader would find again without a flag.
 const TypeRow* find_type(codec::Id codec);
 // Bytes of a tensor; nothing where the shape does not fit the type or overflows.
 std::optional<int64_t> tensor_bytes(const TypeRow& type, int64_t rows, int64_t columns);
-// Names of the types that have a codec: "F32, F16, ...".
-std::string supported_types();
 // An id that no dialect here reads, in words for a message.
 std::string describe_unknown_type(uint32_t id);
 

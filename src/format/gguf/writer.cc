@@ -50,20 +50,6 @@ const TypeRow& type_of(const TensorPlan& tensor) {
   return *type;
 }
 
-int64_t bytes_of(const TensorPlan& tensor) {
-  const TypeRow& type = type_of(tensor);
-  std::optional<int64_t> bytes;
-  if (checked_product(tensor.shape)) {
-    TensorView view;
-    view.shape = tensor.shape;
-    bytes = tensor_bytes(type, view.rows(), view.columns());
-  }
-  if (!bytes)
-    bad_input("tensor '{}': shape [{}] cannot be stored as {}", printable(tensor.name),
-              fmt::join(tensor.shape, ", "), type.name);
-  return *bytes;
-}
-
 void put_info(HeaderBytes& out, const TensorPlan& tensor, int64_t offset) {
   if (tensor.name.size() > kTensorNameBytesMax)
     bad_input("tensor '{}': GGUF names have at most {} bytes, got {}", printable(tensor.name),
@@ -80,6 +66,20 @@ void put_info(HeaderBytes& out, const TensorPlan& tensor, int64_t offset) {
 
 }  // namespace
 
+int64_t data_bytes(const TensorPlan& tensor) {
+  const TypeRow& type = type_of(tensor);
+  std::optional<int64_t> bytes;
+  if (checked_product(tensor.shape)) {
+    TensorView view;
+    view.shape = tensor.shape;
+    bytes = tensor_bytes(type, view.rows(), view.columns());
+  }
+  if (!bytes)
+    bad_input("tensor '{}': shape [{}] cannot be stored as {}", printable(tensor.name),
+              fmt::join(tensor.shape, ", "), type.name);
+  return *bytes;
+}
+
 std::vector<std::byte> encode_header(const Metadata& metadata,
                                      std::span<const TensorPlan> tensors) {
   HeaderBytes out;
@@ -95,7 +95,7 @@ std::vector<std::byte> encode_header(const Metadata& metadata,
   int64_t offset = 0;
   for (const TensorPlan& tensor : tensors) {
     put_info(out, tensor, offset);
-    const auto end = checked_add(offset, bytes_of(tensor));
+    const auto end = checked_add(offset, data_bytes(tensor));
     const auto padded = end ? checked_align(*end, alignment) : std::nullopt;
     if (!padded) bad_input("tensor '{}': the file would pass 2^63 bytes", printable(tensor.name));
     offset = *padded;
@@ -108,7 +108,7 @@ Writer::Writer(const std::filesystem::path& path, const Metadata& metadata,
                std::span<const TensorPlan> tensors)
     : file_(path), alignment_(alignment_of(metadata)) {
   file_.write(encode_header(metadata, tensors));
-  for (const TensorPlan& tensor : tensors) tensor_bytes_.push_back(bytes_of(tensor));
+  for (const TensorPlan& tensor : tensors) tensor_bytes_.push_back(data_bytes(tensor));
 }
 
 void Writer::pad() {
@@ -132,10 +132,15 @@ void Writer::write(Bytes piece) {
   ++current_;
 }
 
-void Writer::finish() {
+void Writer::seal() {
   write({});
   BITTERN_CHECK(current_ == tensor_bytes_.size(), "{} of {} tensors written", current_,
                 tensor_bytes_.size());
+  file_.seal();
+}
+
+void Writer::finish() {
+  seal();
   file_.commit();
 }
 

@@ -18,6 +18,10 @@ struct TensorPlan {
   std::vector<int64_t> shape;  // outermost first
 };
 
+// Bytes of the tensor's data, padding aside. Throws bad_input where its shape cannot be stored in
+// its codec, Error{unsupported} where GGUF has no type for that.
+int64_t data_bytes(const TensorPlan& tensor);
+
 class Writer {
  public:
   // Writes everything up to the data section. Throws bad_input where a tensor cannot be stored
@@ -27,7 +31,9 @@ class Writer {
   // The next bytes of the data, in the order of the tensors; a tensor may come in many pieces,
   // but no piece may span two tensors.
   void write(Bytes piece);
-  // After the last byte of the last tensor: the file appears under its name.
+  // After the last byte of the last tensor: everything is on disk, but under a temporary name.
+  void seal();
+  // Seals if that has not been done; the file appears under its name.
   void finish();
 
  private:
