@@ -28,7 +28,7 @@ struct LinearSource {
   // absmean, a tensor that already is exactly {-a, 0, a} keeps a), activations int8 per row.
   bool ternary = false;
   // Row r of the result is row row_order[r] of the tensor, and element row_order[r] of the bias;
-  // empty: as stored.
+  // the result has as many rows as the order (a part of a fused tensor). Empty: as stored.
   std::vector<int32_t> row_order;
 };
 
@@ -41,6 +41,8 @@ class Linear {
   int64_t resident_bytes = 0;  // memory of its own; 0 where it reads the mapped file
   std::string layout;          // "T2", or the codec's name: shown by `show` and `bench`
   std::string kernel;          // the kernel that runs it: "ternary/avx512-vnni"
+  // The weights were turned by hadamard(): the caller turns the input likewise. Set at bind.
+  bool rotated = false;
 };
 
 // Activations that several linear layers read. `values` is [count, width]. Whoever writes
@@ -91,14 +93,30 @@ int64_t kv_bytes(const KvShape& shape);
 struct RowPlace {
   const int32_t* pages = nullptr;  // page ids of its sequence, position / kPageTokens indexes it
   int64_t position = 0;
+  int64_t length = 0;  // positions of the sequence that bidirectional attention sees
+};
+
+enum class Mask : uint8_t {
+  causal,        // a row sees itself and what is before it
+  bidirectional  // a row sees all positions below RowPlace::length (encoders)
 };
 
 struct AttendShape {
   int64_t layer = 0;
   int64_t head_count = 0;  // query heads; the key/value heads are in the store's shape
   float scale = 0.0f;      // of q.k, usually 1 / sqrt(head_dim)
-  int64_t window = 0;      // sliding window in positions; 0: all before
+  int64_t window = 0;      // sliding window in positions; 0: all before (causal only)
+  float softcap = 0.0f;    // scores become softcap * tanh(score / softcap); 0: none
+  Mask mask = Mask::causal;
 };
+
+// Which experts a row goes to (softmax routers: mixtral, qwen3_moe).
+struct RouteShape {
+  int64_t expert_count = 0;
+  int64_t chosen = 0;        // experts a row uses, at most kMaxChosenExperts
+  bool renormalise = false;  // the chosen shares are divided by their sum
+};
+inline constexpr int64_t kMaxChosenExperts = 32;
 
 class Backend {
  public:
@@ -114,6 +132,11 @@ class Backend {
   // RMSNorm of `count` rows: x * (1 / sqrt(mean(x^2) + eps)) * weight. In place allowed.
   virtual void rms_norm(const float* in, const float* weight, float eps, int64_t count,
                         int64_t width, float* out) = 0;
+  // LayerNorm of `count` rows: (x - mean) * (1 / sqrt(variance + eps)) * weight + bias, the
+  // variance of the centred values divided by `width`; `weight` and `bias` may be null. In place
+  // allowed.
+  virtual void layer_norm(const float* in, const float* weight, const float* bias, float eps,
+                          int64_t count, int64_t width, float* out) = 0;
   // out [count, out_size] with row stride `out_stride` floats.
   virtual void linear(const Linear& weights, Activations& in, float* out, int64_t out_stride) = 0;
   // Rotates `head_count` heads of `head_dim` in each row of x (row stride in floats), in place.
@@ -124,11 +147,28 @@ class Backend {
                     float* out) = 0;
   // x += y
   virtual void add(float* x, const float* y, int64_t elements) = 0;
+  // x += factor * y
+  virtual void add_scaled(float* x, const float* y, float factor, int64_t elements) = 0;
+  // x *= factor
+  virtual void scale(float* x, float factor, int64_t elements) = 0;
+  // x = cap * tanh(x / cap)
+  virtual void softcap(float* x, float cap, int64_t elements) = 0;
+  // Softmax of each row of `logits` [count, expert_count] over all experts, then those of the
+  // `chosen` largest logits (ties: the lower expert): experts and shares [count, chosen], largest
+  // first.
+  virtual void route(const RouteShape& shape, const float* logits, int64_t count, int32_t* experts,
+                     float* shares) = 0;
+  // Normalised Sylvester Walsh-Hadamard transform of every consecutive `block` (a power of two)
+  // elements of each row, in natural order: out = H (signs * in), H[i][j] = (-1)^popcount(i & j) /
+  // sqrt(block); `signs` [width] of +-1, or null. `inverse`: out = signs * (H in). In place
+  // allowed. (PrismML's prism.hadamard contract, version 1.)
+  virtual void hadamard(const float* in, const float* signs, int64_t block, bool inverse,
+                        int64_t count, int64_t width, float* out) = 0;
   // Stores the rows' keys and values [count, kv_head_count * head_dim] at their places.
   virtual void store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows,
                         const float* keys, const float* values) = 0;
-  // Causal attention: row i of out [count, head_count * head_dim] over positions
-  // [max(0, position - window + 1), position] of its own sequence.
+  // Row i of out [count, head_count * head_dim] over the positions of its own sequence that it
+  // sees: causal [max(0, position - window + 1), position], bidirectional [0, length).
   virtual void attend(const KvStore& store, const AttendShape& shape,
                       std::span<const RowPlace> rows, const float* queries, float* out) = 0;
 };

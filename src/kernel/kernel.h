@@ -91,9 +91,20 @@ struct Table {
 
   // x * (1 / sqrt(mean(x^2) + eps)) * weight, in this order; in place allowed.
   void (*rms_norm)(const float* in, const float* weight, float eps, int64_t width, float* out);
+  // (x - mean) * (1 / sqrt(variance + eps)) * weight + bias, in this order; the mean first, then
+  // the variance of what is centred; `weight` and `bias` may be null; in place allowed.
+  void (*layer_norm)(const float* in, const float* weight, const float* bias, float eps,
+                     int64_t width, float* out);
   // gate(x) * up, or gate(x) alone where up is null; in place allowed.
   void (*gate)(Gate kind, const float* in, const float* up, int64_t count, float* out);
   void (*add)(float* x, const float* y, int64_t count);
+  // x[i] += factor * y[i], the product rounded first.
+  void (*add_scaled)(float* x, const float* y, float factor, int64_t count);
+  // x[i] = cap * tanh(x[i] / cap), within 3 ulp.
+  void (*softcap)(float* x, float cap, int64_t count);
+  // The normalised Walsh-Hadamard transform of `count` elements (a power of two) in natural order:
+  // butterflies of span 1, 2, 4, ..., then times 1 / sqrt(count).
+  void (*hadamard)(float* x, int64_t count);
   // Rotates one head: pairs (i, i + half) or (2i, 2i + 1), i < half.
   void (*rotate)(bool interleaved, const float* cosine, const float* sine, int64_t half, float* x);
   // exp of each element: within 1 ulp of the true value, denormals included; in place allowed.

@@ -2,6 +2,7 @@
 // against a machine, emulator or build that reports instructions it does not execute faithfully;
 // tests/kernel is the thorough version.
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <span>
@@ -126,6 +127,20 @@ std::vector<float> run_rows(const Table& table, const Probe& probe) {
   return out;
 }
 
+std::vector<float> run_family_rows(const Table& table, const Probe& probe) {
+  const size_t width = kWidth;
+  std::vector<float> out(5 * width, 0.0f);
+  const float* x = probe.floats.data();
+  const float* weight = probe.weights.data();
+  table.layer_norm(x, weight, weight + kWidth, 1e-5f, kWidth, &out[0]);
+  table.layer_norm(x, nullptr, nullptr, 1e-5f, kWidth, &out[width]);
+  std::copy_n(x, 3 * width, &out[2 * width]);
+  table.add_scaled(&out[2 * width], weight, 0.37f, kWidth);
+  table.softcap(&out[3 * width], 2.5f, kWidth);
+  table.hadamard(&out[4 * width], 128);
+  return out;
+}
+
 std::vector<float> run_softmax(const Table& table, const Probe& probe) {
   std::vector<float> out(probe.floats.begin(), probe.floats.begin() + 144 + 3);
   SoftmaxChunk chunk{out.data(), 144, 0.5f, 2.0f, 0.0f};
@@ -150,6 +165,7 @@ std::optional<std::string> self_test(const Table& table) {
   if (differs(run_halves)) return "encode_f16";
   if (differs(run_codes)) return "quantise";
   if (differs(run_rows)) return "row operations";
+  if (differs(run_family_rows)) return "layer_norm, add_scaled, softcap or hadamard";
   if (differs(run_softmax)) return "softmax_chunk";
   return std::nullopt;
 }

@@ -77,24 +77,27 @@ std::vector<float> run(Machine& machine, const Sequence& s, KvType type, int64_t
   return out;
 }
 
-std::vector<double> plain_attention(const Sequence& s, int64_t window) {
+std::vector<double> plain_attention(const Sequence& s, int64_t window, double softcap = 0,
+                                    bool bidirectional = false) {
   std::vector<double> out(s.queries.size());
   for (int64_t position = 0; position < s.length; ++position) {
     const int64_t first = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
+    const int64_t last = bidirectional ? s.length - 1 : position;
     for (int64_t head = 0; head < s.heads; ++head) {
       const int64_t kv = head / (s.heads / s.kv_heads);
       const float* q = s.queries.data() + (position * s.heads + head) * s.dim;
       std::vector<double> weights;
       double maximum = -INFINITY, sum = 0;
-      for (int64_t t = first; t <= position; ++t) {
+      for (int64_t t = first; t <= last; ++t) {
         const float* k = s.keys.data() + (t * s.kv_heads + kv) * s.dim;
         double dot = 0;
         for (int64_t i = 0; i < s.dim; ++i) dot += double{q[i]} * double{k[i]};
-        weights.push_back(dot / std::sqrt(static_cast<double>(s.dim)));
+        const double score = dot / std::sqrt(static_cast<double>(s.dim));
+        weights.push_back(softcap > 0 ? softcap * std::tanh(score / softcap) : score);
         maximum = std::max(maximum, weights.back());
       }
       for (double& weight : weights) sum += weight = std::exp(weight - maximum);
-      for (int64_t t = first; t <= position; ++t) {
+      for (int64_t t = first; t <= last; ++t) {
         const float* v = s.values.data() + (t * s.kv_heads + kv) * s.dim;
         for (int64_t i = 0; i < s.dim; ++i)
           out[static_cast<size_t>((position * s.heads + head) * s.dim + i)] +=
@@ -205,6 +208,67 @@ TEST(Attention, ArithmeticInTheDocumentedOrder) {
           << "seed 58, window " << window << ", position " << position;
     }
   }
+}
+
+TEST(Attention, SoftcapAgainstDouble) {
+  random::Sequence draw(59);
+  Machine machine(2, best_table());
+  for (const int64_t window : {0, 37}) {
+    const Sequence s(draw, 300, 4, 2, 24);
+    AttendShape shape = attend_shape(s, window);
+    const auto store = machine.backend->make_kv_store(shape_of(s, KvType::f32));
+    std::vector<float> plain(s.queries.size()), capped(s.queries.size()), loose(s.queries.size());
+    step(machine, *store, s, shape, 0, s.length, plain);
+    shape.softcap = 1.5f;
+    step(machine, *store, s, shape, 0, s.length, capped);
+    EXPECT_LT(worst_error(capped, plain_attention(s, window, 1.5)), 3e-6) << "seed 59";
+    EXPECT_GT(worst_error(plain, plain_attention(s, window, 1.5)), 1e-2) << "seed 59";
+    shape.softcap = 1e6f;  // far from every score: no cap at all, up to rounding
+    step(machine, *store, s, shape, 0, s.length, loose);
+    EXPECT_LT(worst_error(loose, plain_attention(s, window)), 3e-6) << "seed 59";
+  }
+}
+
+// Every row sees the whole text, in whatever rows the step holds; other machines, other pages and
+// another sequence in the store change nothing.
+TEST(Attention, BidirectionalRowsSeeTheWholeText) {
+  random::Sequence draw(60);
+  for (const int64_t length : {1, 5, 64, 65, 300}) {
+    Sequence s(draw, length, 9, 1, 20);
+    s.pages = {3, 0, 4, 2, 1, 5};
+    AttendShape shape = attend_shape(s);
+    shape.mask = backend::Mask::bidirectional;
+    std::vector<float> expected;
+    on_every_machine([&](Machine& machine) {
+      const auto store = machine.backend->make_kv_store(shape_of(s, KvType::f32));
+      std::vector<RowPlace> rows = s.places(0, length);
+      for (RowPlace& row : rows) row.length = length;
+      machine.backend->store_kv(*store, 0, rows, s.keys.data(), s.values.data());
+      std::vector<float> out(s.queries.size());
+      machine.backend->attend(*store, shape, rows, s.queries.data(), out.data());
+      if (expected.empty()) expected = out;
+      ASSERT_TRUE(same_bits(out, expected)) << "seed 60, " << length;
+      const int64_t width = s.heads * s.dim;
+      std::vector<float> last(static_cast<size_t>(width));
+      machine.backend->attend(*store, shape, std::span(rows).last(1),
+                              s.queries.data() + (length - 1) * width, last.data());
+      ASSERT_TRUE(same_bits(last, {expected.end() - width, expected.end()})) << "seed 60";
+    });
+    EXPECT_LT(worst_error(expected, plain_attention(s, 0, 0, true)), 3e-6) << "seed 60, " << length;
+  }
+}
+
+TEST(Attention, BidirectionalRowsMustLieInTheirText) {
+  random::Sequence draw(61);
+  const Sequence s(draw, 3, 2, 1, 16);
+  Machine machine(1, kernel::scalar_table);
+  const auto store = machine.backend->make_kv_store(shape_of(s, KvType::f32));
+  AttendShape shape = attend_shape(s);
+  shape.mask = backend::Mask::bidirectional;
+  std::vector<RowPlace> rows = s.places(0, 3);
+  for (RowPlace& row : rows) row.length = 2;
+  std::vector<float> out(s.queries.size());
+  EXPECT_THROW(machine.backend->attend(*store, shape, rows, s.queries.data(), out.data()), Error);
 }
 
 // Nine heads on one key/value head (more than one block of them), the rows around the end of the

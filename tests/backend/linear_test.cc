@@ -265,6 +265,30 @@ TEST_P(AnyLinear, RowOrderPermutesResultsAndBias) {
   });
 }
 
+// As the parts of a fused tensor are taken.
+TEST_P(AnyLinear, RowOrderTakesAPartOfTheRows) {
+  random::Sequence draw(47);
+  const int64_t outputs = 40, columns = 64;
+  const OwnedTensor weight(codec::Id::f32, outputs, columns,
+                           random_values(draw, outputs * columns, 1.0f));
+  const OwnedTensor bias(codec::Id::f32, 1, outputs, random_values(draw, outputs, 2.0f));
+  const std::vector<float> in = random_values(draw, 3 * columns, 2.0f);
+  const std::vector<int32_t> order = {17, 18, 19, 20, 39, 0, 1};
+  on_every_machine([&](Machine& machine) {
+    LinearSource source = source_of(weight, GetParam(), &bias);
+    const std::vector<float> expected = run_linear(machine, *machine.backend->pack(source), 3, in);
+    source.row_order = order;
+    const auto part = machine.backend->pack(source);
+    ASSERT_EQ(part->out_size, static_cast<int64_t>(order.size()));
+    const std::vector<float> out = run_linear(machine, *part, 3, in);
+    for (size_t row = 0; row < 3; ++row) {
+      for (size_t i = 0; i < order.size(); ++i)
+        ASSERT_EQ(out[row * order.size() + i],
+                  expected[row * static_cast<size_t>(outputs) + static_cast<size_t>(order[i])]);
+    }
+  });
+}
+
 TEST_P(AnyLinear, WritesOnlyItsColumns) {
   const int64_t outputs = 18, columns = 32, stride = 25;
   const OwnedTensor weight(codec::Id::f32, outputs, columns,

@@ -1,6 +1,9 @@
 // Row operations through the backend: the formulas of backend.h, and equal bits whatever the
 // table, the thread count and the number of rows.
+#include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "backend/backend_support.h"
 
@@ -43,6 +46,42 @@ TEST(Rows, NormOfManyRowsIsThatOfEach) {
     ASSERT_TRUE(same_bits(single, first));
     ASSERT_TRUE(same_bits(in_place, first));
   });
+}
+
+TEST(Rows, LayerNormOfManyRowsIsThatOfEach) {
+  random::Sequence draw(65);
+  const int64_t width = 100, count = 7;
+  const std::vector<float> in = random_values(draw, count * width, 3.0f);
+  const std::vector<float> weight = random_values(draw, width, 1.0f);
+  const std::vector<float> bias = random_values(draw, width, 1.0f);
+  std::vector<float> first;
+  on_every_machine([&](Machine& machine) {
+    backend::Backend& device = *machine.backend;
+    std::vector<float> together(in.size()), single(in.size()), in_place = in;
+    device.layer_norm(in.data(), weight.data(), bias.data(), 1e-5f, count, width, together.data());
+    device.layer_norm(in_place.data(), weight.data(), bias.data(), 1e-5f, count, width,
+                      in_place.data());
+    for (int64_t row = 0; row < count; ++row)
+      device.layer_norm(in.data() + row * width, weight.data(), bias.data(), 1e-5f, 1, width,
+                        single.data() + row * width);
+    if (first.empty()) first = together;
+    ASSERT_TRUE(same_bits(together, first));
+    ASSERT_TRUE(same_bits(single, first));
+    ASSERT_TRUE(same_bits(in_place, first));
+  });
+  for (int64_t row = 0; row < count; ++row) {
+    const float* x = in.data() + row * width;
+    double mean = 0, variance = 0;
+    for (int64_t i = 0; i < width; ++i) mean += double{x[i]} / static_cast<double>(width);
+    for (int64_t i = 0; i < width; ++i)
+      variance += std::pow(double{x[i]} - mean, 2) / static_cast<double>(width);
+    for (int64_t i = 0; i < width; ++i) {
+      const auto at = static_cast<size_t>(i);
+      const double truth = (double{x[i]} - mean) / std::sqrt(variance + 1e-5) * double{weight[at]} +
+                           double{bias[at]};
+      ASSERT_NEAR(first[static_cast<size_t>(row * width + i)], truth, 2e-6);
+    }
+  }
 }
 
 // Angles by position, whole and partial heads, both pairings, rows with a stride.
@@ -112,6 +151,124 @@ TEST(Rows, GateAndAddOverSeveralBlocks) {
     if (first.empty()) first = silu;
     ASSERT_TRUE(same_bits(silu, first));
   });
+}
+
+TEST(Rows, ScaledAddScaleAndSoftcapOverSeveralBlocks) {
+  random::Sequence draw(66);
+  const int64_t count = 3 * 4096 + 5;
+  const std::vector<float> x = random_values(draw, count, 40.0f);
+  const std::vector<float> y = random_values(draw, count, 4.0f);
+  std::vector<float> first;
+  on_every_machine([&](Machine& machine) {
+    std::vector<float> sum = x, scaled = x, capped = x;
+    machine.backend->add_scaled(sum.data(), y.data(), 0.22f, count);
+    machine.backend->scale(scaled.data(), 1.7f, count);
+    machine.backend->softcap(capped.data(), 30.0f, count);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const float product = y[i] * 0.22f;
+      ASSERT_EQ(sum[i], x[i] + product);
+      ASSERT_EQ(scaled[i], x[i] * 1.7f);
+      ASSERT_NEAR(capped[i], 30 * std::tanh(double{x[i]} / 30), 8e-6);
+    }
+    if (first.empty()) first = capped;
+    ASSERT_TRUE(same_bits(capped, first));
+  });
+}
+
+TEST(Rows, HadamardOfSignedRowsAndItsInverse) {
+  random::Sequence draw(67);
+  const int64_t width = 96, block = 32, count = 3;
+  const std::vector<float> in = random_values(draw, count * width, 2.0f);
+  std::vector<float> signs(static_cast<size_t>(width));
+  for (float& sign : signs) sign = draw.below(2) == 0 ? -1.0f : 1.0f;
+  std::vector<float> first;
+  on_every_machine([&](Machine& machine) {
+    backend::Backend& device = *machine.backend;
+    std::vector<float> out(in.size()), in_place = in, back(in.size());
+    device.hadamard(in.data(), signs.data(), block, false, count, width, out.data());
+    device.hadamard(in_place.data(), signs.data(), block, false, count, width, in_place.data());
+    device.hadamard(out.data(), signs.data(), block, true, count, width, back.data());
+    if (first.empty()) first = out;
+    ASSERT_TRUE(same_bits(out, first));
+    ASSERT_TRUE(same_bits(in_place, first));
+    for (size_t i = 0; i < in.size(); ++i) {
+      ASSERT_NEAR(back[i], in[i], 2e-6) << i;
+      const auto at = static_cast<int64_t>(i) % width, from = at / block * block;
+      double truth = 0;
+      for (int64_t j = 0; j < block; ++j) {
+        const auto element = static_cast<size_t>(static_cast<int64_t>(i) - at + from + j);
+        const bool odd = std::popcount(static_cast<uint64_t>((at - from) & j)) % 2 == 1;
+        truth += (odd ? -1 : 1) * double{in[element]} * double{signs[element % width]};
+      }
+      ASSERT_NEAR(out[i], truth / std::sqrt(static_cast<double>(block)), 2e-6) << i;
+    }
+  });
+  // Without signs the transform is its own inverse in either direction.
+  Machine machine(1, kernel::scalar_table);
+  std::vector<float> forward(in.size()), inverse(in.size());
+  machine.backend->hadamard(in.data(), nullptr, block, false, count, width, forward.data());
+  machine.backend->hadamard(in.data(), nullptr, block, true, count, width, inverse.data());
+  EXPECT_TRUE(same_bits(forward, inverse));
+}
+
+// Softmax over all experts in double, the largest by a stable sort.
+void expect_route(Machine& machine, const backend::RouteShape& shape,
+                  const std::vector<float>& logits) {
+  const auto size = static_cast<size_t>(shape.expert_count);
+  const auto kept = static_cast<size_t>(shape.chosen);
+  const size_t count = logits.size() / size;
+  std::vector<int32_t> experts(count * kept, -1);
+  std::vector<float> shares(count * kept);
+  machine.backend->route(shape, logits.data(), static_cast<int64_t>(count), experts.data(),
+                         shares.data());
+  for (size_t row = 0; row < count; ++row) {
+    const float* in = logits.data() + row * size;
+    std::vector<size_t> order(size);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return in[a] > in[b]; });
+    double total = 0, chosen_total = 0;
+    for (size_t i = 0; i < size; ++i) {
+      const double weight = std::exp(double{in[order[i]]} - double{in[order[0]]});
+      total += weight;
+      if (i < kept) chosen_total += weight;
+    }
+    for (size_t i = 0; i < kept; ++i) {
+      ASSERT_EQ(experts[row * kept + i], static_cast<int32_t>(order[i])) << row << ", " << i;
+      const double weight = std::exp(double{in[order[i]]} - double{in[order[0]]});
+      const double truth = weight / (shape.renormalise ? chosen_total : total);
+      ASSERT_NEAR(shares[row * kept + i], truth, truth * 2e-6) << row << ", " << i;
+    }
+  }
+}
+
+TEST(Rows, RoutesToTheLargestSharesWithTiesToTheLower) {
+  random::Sequence draw(68);
+  for (const auto& [experts, chosen] : std::vector<std::pair<int64_t, int64_t>>{
+           {8, 2}, {8, 8}, {1, 1}, {17, 5}, {128, 8}, {300, 32}, {512, 10}}) {
+    for (const bool renormalise : {false, true}) {
+      SCOPED_TRACE(testing::Message() << "seed 68, " << chosen << " of " << experts);
+      const backend::RouteShape shape{experts, chosen, renormalise};
+      std::vector<float> logits = random_values(draw, 5 * experts, 6.0f);
+      // Rows 1 and 2 have ties: everywhere, and in pairs.
+      for (int64_t i = 0; i < experts; ++i) {
+        logits[static_cast<size_t>(experts + i)] = 0.5f;
+        logits[static_cast<size_t>(2 * experts + i)] = static_cast<float>(i / 2 % 7);
+      }
+      on_every_machine([&](Machine& machine) { expect_route(machine, shape, logits); });
+    }
+  }
+}
+
+TEST(Rows, RoutingNeverNamesAnExpertThatIsNotThere) {
+  Machine machine(1, kernel::scalar_table);
+  const std::vector<float> logits = {NAN, 1.0f, NAN, INFINITY, -INFINITY, NAN};
+  std::vector<int32_t> experts(4, -1);
+  std::vector<float> shares(4);
+  machine.backend->route({6, 4, true}, logits.data(), 1, experts.data(), shares.data());
+  std::sort(experts.begin(), experts.end());
+  EXPECT_EQ(std::unique(experts.begin(), experts.end()), experts.end());
+  EXPECT_GE(experts.front(), 0);
+  EXPECT_LT(experts.back(), 6);
 }
 
 TEST(Rows, EveryActivationIsMappedToItsOwnKernel) {

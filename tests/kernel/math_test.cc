@@ -78,6 +78,36 @@ TEST_P(MathKernel, Activations) {
     ASSERT_EQ(out[i], in[i] > 0 ? in[i] * in[i] : 0.0f) << in[i];
 }
 
+// cap * tanh(x / cap) over whole lanes and every tail; the quotient and the product round too.
+TEST_P(MathKernel, Softcap) {
+  const std::vector<float> in = swept(400.0f, 20011);
+  for (const float cap : {1.0f, 30.0f, 50.0f}) {
+    std::vector<float> out = in, expected = in;
+    table().softcap(out.data(), cap, static_cast<int64_t>(out.size()));
+    scalar_table.softcap(expected.data(), cap, static_cast<int64_t>(out.size()));
+    ASSERT_TRUE(same_bits(out, expected));
+    double worst = 0;
+    for (size_t i = 0; i < in.size(); ++i) {
+      const double truth = double{cap} * std::tanh(double{in[i]} / double{cap});
+      if (std::fabs(truth) < 1e-30) {  // the quotient may be denormal: half of 2^-149, times cap
+        ASSERT_NEAR(out[i], truth, double{cap} * 0x1p-149 + std::fabs(truth) * 3e-7);
+        continue;
+      }
+      worst = std::max(worst, ulps(out[i], truth));
+      ASSERT_LT(ulps(out[i], truth), 3.0) << std::hexfloat << in[i] << " cap " << cap;
+    }
+    RecordProperty("worst_ulp_x1000", static_cast<int>(worst * 1000));
+    for (int64_t count = 1; count <= 33; ++count) {
+      const Guarded<float> few(std::vector<float>(in.end() - count, in.end()));
+      table().softcap(few.data(), cap, count);
+      ASSERT_TRUE(same_bits(few.values(), std::vector<float>(out.end() - count, out.end())));
+    }
+  }
+  std::vector<float> edges = {INFINITY, -INFINITY, 0.0f, -0.0f};
+  table().softcap(edges.data(), 30.0f, 4);
+  EXPECT_EQ(edges, (std::vector<float>{30.0f, -30.0f, 0.0f, 0.0f}));
+}
+
 BITTERN_EACH_TABLE(MathKernel);
 
 }  // namespace

@@ -49,6 +49,68 @@ TEST_P(RowKernel, RmsNorm) {
   }
 }
 
+// |out - truth| for LayerNorm: an error of the mean moves every element alike, so the bound has a
+// part that is absolute (of the largest element over the deviation) beside the relative one.
+TEST_P(RowKernel, LayerNorm) {
+  random::Sequence draw(39);
+  for (const int64_t width : kWidths) {
+    for (const float offset : {0.0f, 30.0f}) {
+      SCOPED_TRACE(testing::Message() << "seed 39, width " << width << ", offset " << offset);
+      const Guarded<float> in(random_floats(draw, width, 5.0f));
+      for (int64_t i = 0; i < width; ++i) in[i] += offset;
+      const Guarded<float> weight(random_floats(draw, width, 2.0f));
+      const Guarded<float> bias(random_floats(draw, width, 2.0f));
+      double mean = 0, variance = 0, largest = 0;
+      for (int64_t i = 0; i < width; ++i) mean += double{in[i]} / static_cast<double>(width);
+      for (int64_t i = 0; i < width; ++i) {
+        variance += std::pow(double{in[i]} - mean, 2) / static_cast<double>(width);
+        largest = std::max(largest, std::fabs(double{in[i]}));
+      }
+      const double factor = 1 / std::sqrt(variance + 1e-3);
+      const double terms = static_cast<double>(width) / 16 + 12;
+      const double bound = terms * 0x1p-24 * (largest * factor + 2) * 2;
+      for (const float* w : std::vector<const float*>{weight.data(), nullptr}) {
+        for (const float* b : std::vector<const float*>{bias.data(), nullptr}) {
+          Guarded<float> out(width), in_place(in.values());
+          table().layer_norm(in.data(), w, b, 1e-3f, width, out.data());
+          expect_scalar_bits(table(), width, [&](const Table& t, float* to) {
+            t.layer_norm(in.data(), w, b, 1e-3f, width, to);
+          });
+          table().layer_norm(in_place.data(), w, b, 1e-3f, width, in_place.data());
+          ASSERT_TRUE(same_bits(in_place.values(), out.values())) << "in place";
+          for (int64_t i = 0; i < width; ++i) {
+            const double normal = (double{in[i]} - mean) * factor * (w ? double{w[i]} : 1.0);
+            ASSERT_NEAR(out[i], normal + (b ? double{b[i]} : 0.0), bound) << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+// H[i][j] = (-1)^popcount(i & j) / sqrt(n), and the transform is its own inverse.
+TEST_P(RowKernel, Hadamard) {
+  random::Sequence draw(40);
+  for (const int64_t count : {1, 2, 4, 8, 16, 32, 64, 128, 256, 1024}) {
+    SCOPED_TRACE(testing::Message() << "seed 40, " << count);
+    const Guarded<float> in(random_floats(draw, count, 4.0f));
+    Guarded<float> out(in.values()), expected(in.values());
+    table().hadamard(out.data(), count);
+    scalar_table.hadamard(expected.data(), count);
+    ASSERT_TRUE(same_bits(out.values(), expected.values()));
+    for (int64_t i = 0; i < count; ++i) {
+      double truth = 0;
+      for (int64_t j = 0; j < count; ++j) {
+        const bool odd = std::popcount(static_cast<uint64_t>(i & j)) % 2 == 1;
+        truth += odd ? -double{in[j]} : double{in[j]};
+      }
+      ASSERT_NEAR(out[i], truth / std::sqrt(static_cast<double>(count)), 4e-6) << i;
+    }
+    table().hadamard(out.data(), count);
+    for (int64_t i = 0; i < count; ++i) ASSERT_NEAR(out[i], in[i], 4e-6) << i;
+  }
+}
+
 TEST_P(RowKernel, GatesEqualScalar) {
   random::Sequence draw(32);
   for (const int64_t count : kWidths) {
@@ -82,6 +144,10 @@ TEST_P(RowKernel, SpecialValuesEqualScalar) {
   }
   expect_scalar_bits(table(), count,
                      [&](const Table& t, float* out) { t.exponential(values.data(), count, out); });
+  expect_scalar_bits(table(), count, [&](const Table& t, float* out) {
+    std::copy(values.begin(), values.end(), out);
+    t.softcap(out, 30.0f, count);
+  });
 }
 
 TEST_P(RowKernel, AddAndScale) {
@@ -93,9 +159,13 @@ TEST_P(RowKernel, AddAndScale) {
     table().add(sum.data(), y.data(), count);
     Guarded<float> scaled(x.values());
     table().scale(scaled.data(), count, 0.3f);
+    Guarded<float> both(x.values());
+    table().add_scaled(both.data(), y.data(), 0.7f, count);
     for (int64_t i = 0; i < count; ++i) {
       ASSERT_EQ(sum[i], x[i] + y[i]);
       ASSERT_EQ(scaled[i], x[i] * 0.3f);
+      const float product = y[i] * 0.7f;  // rounded before it is added
+      ASSERT_EQ(both[i], x[i] + product);
     }
   }
 }

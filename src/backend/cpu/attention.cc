@@ -1,9 +1,9 @@
-// Causal attention with grouped heads over the paged store. One task is a row and a key/value
-// head: the heads that share it read each key and value once.
+// Attention with grouped heads over the paged store. One task is a row and a key/value head: the
+// heads that share it read each key and value once.
 //
-// Arithmetic, a function of the row's position alone (never of the other rows, of chunked
-// prefill or of the page table):
-//   score   = (16-lane fused dot of q and k) * scale
+// Arithmetic, a function of the positions [first, end) that the row sees alone (never of the other
+// rows, of chunked prefill or of the page table):
+//   score   = (16-lane fused dot of q and k) * scale, then softcap * tanh(score / softcap) if any
 //   chunks of 256 absolute positions, left to right, each an online softmax step:
 //     m' = max(m, scores), c = exp(m - m'), p = exp(score - m')
 //     sum = sum * c + (16-lane sum of p, lane = position % 16)
@@ -16,6 +16,7 @@
 #include <limits>
 
 #include "backend/cpu/device.h"
+#include "base/check.h"
 
 namespace bittern::backend {
 namespace {
@@ -33,10 +34,9 @@ int64_t attention_scratch(int64_t head_dim) {
 struct CpuBackend::AttendTask {
   const CpuKvStore& store;
   RowPlace place;
-  int64_t layer = 0;
+  const AttendShape& shape;
   int64_t kv_head = 0;
-  float scale = 0.0f;
-  int64_t first = 0;               // the first position that is seen
+  int64_t first = 0, end = 0;      // positions [first, end) are seen
   int64_t heads = 0;               // 1..kHeadBlock
   const float* queries = nullptr;  // [heads, head_dim]
   float* out = nullptr;            // [heads, head_dim]
@@ -50,7 +50,7 @@ const float* CpuBackend::page_vectors(const AttendTask& task, const Region& vect
   const KvShape& shape = task.store.shape;
   const int64_t page = task.place.pages[first_position / kPageTokens];
   const int64_t vector =
-      task.store.first_vector(task.layer, page, task.kv_head) + first_position % kPageTokens;
+      task.store.first_vector(task.shape.layer, page, task.kv_head) + first_position % kPageTokens;
   const int64_t element = vector * shape.head_dim;
   switch (shape.type) {
     case KvType::f32:
@@ -72,7 +72,6 @@ const float* CpuBackend::page_vectors(const AttendTask& task, const Region& vect
 
 void CpuBackend::attend_heads(const AttendTask& task) const {
   const int64_t width = task.store.shape.head_dim;
-  const int64_t position = task.place.position;
   float* scores = task.scratch;
   float* sums = scores + kHeadBlock * kAttentionChunk;  // [heads, width]
   float* buffer = sums + kHeadBlock * padded_dim(width);
@@ -83,10 +82,10 @@ void CpuBackend::attend_heads(const AttendTask& task) const {
   }
   std::fill_n(sums, task.heads * width, 0.0f);
 
-  for (int64_t chunk = task.first / kAttentionChunk * kAttentionChunk; chunk <= position;
+  for (int64_t chunk = task.first / kAttentionChunk * kAttentionChunk; chunk < task.end;
        chunk += kAttentionChunk) {
     const int64_t begin = std::max(chunk, task.first);
-    const int64_t end = std::min(chunk + kAttentionChunk, position + 1);
+    const int64_t end = std::min(chunk + kAttentionChunk, task.end);
     std::fill_n(scores, task.heads * kAttentionChunk, -std::numeric_limits<float>::infinity());
     const auto each_page = [&](const Region& vectors, const Region& scales, const auto& body) {
       for (int64_t at = begin; at < end;) {
@@ -102,7 +101,9 @@ void CpuBackend::attend_heads(const AttendTask& task) const {
               });
     for (int64_t head = 0; head < task.heads; ++head) {
       kernel::SoftmaxChunk& softmax = state[head];
-      table_.scale(softmax.scores + (begin - chunk), end - begin, task.scale);
+      float* seen = softmax.scores + (begin - chunk);
+      table_.scale(seen, end - begin, task.shape.scale);
+      if (task.shape.softcap > 0.0f) table_.softcap(seen, task.shape.softcap, end - begin);
       softmax.count = (end - chunk + 15) / 16 * 16;
       table_.softmax_chunk(softmax);
       table_.scale(sums + head * width, width, softmax.correction);
@@ -129,19 +130,24 @@ void CpuBackend::attend(const KvStore& store, const AttendShape& shape,
   const int64_t kv_heads = own.shape.kv_head_count;
   const int64_t group = shape.head_count / kv_heads;
   const auto count = static_cast<int64_t>(rows.size());
+  const bool causal = shape.mask == Mask::causal;
   int64_t positions = 0;
-  for (const RowPlace& row : rows) positions += row.position + 1;
+  for (const RowPlace& row : rows) {
+    BITTERN_CHECK(causal || row.position < row.length, "position {} of {}", row.position,
+                  row.length);
+    positions += causal ? row.position + 1 : row.length;
+  }
   run(positions * shape.head_count * width * 2, count * kv_heads, [&](int64_t index, int worker) {
     const int64_t row = index / kv_heads;
     const RowPlace& place = rows[static_cast<size_t>(row)];
     const int64_t kv_head = index % kv_heads;
-    const int64_t first =
-        shape.window > 0 ? std::max<int64_t>(0, place.position - shape.window + 1) : 0;
+    const bool windowed = causal && shape.window > 0;
+    const int64_t first = windowed ? std::max<int64_t>(0, place.position - shape.window + 1) : 0;
+    const int64_t end = causal ? place.position + 1 : place.length;
     for (int64_t done = 0; done < group; done += kHeadBlock) {
       const int64_t head = row * shape.head_count + kv_head * group + done;
-      attend_heads({own, place, shape.layer, kv_head, shape.scale, first,
-                    std::min(kHeadBlock, group - done), queries + head * width, out + head * width,
-                    scratch_.of(worker)});
+      attend_heads({own, place, shape, kv_head, first, end, std::min(kHeadBlock, group - done),
+                    queries + head * width, out + head * width, scratch_.of(worker)});
     }
   });
 }

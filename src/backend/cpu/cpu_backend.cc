@@ -1,6 +1,8 @@
 // Construction of the CPU backend and the memory that its workers share.
 #include "backend/cpu/cpu_backend.h"
 
+#include <fmt/format.h>
+
 #include "backend/cpu/device.h"
 
 namespace bittern::backend {

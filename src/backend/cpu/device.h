@@ -66,12 +66,21 @@ class CpuBackend final : public Backend {
   void embed(const TensorView& table, std::span<const int32_t> ids, float* out) override;
   void rms_norm(const float* in, const float* weight, float eps, int64_t count, int64_t width,
                 float* out) override;
+  void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t count,
+                  int64_t width, float* out) override;
   void linear(const Linear& weights, Activations& in, float* out, int64_t out_stride) override;
   void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
             int64_t head_dim, float* x, int64_t stride) override;
   void gate(Activation activation, const float* gate, const float* up, int64_t elements,
             float* out) override;
   void add(float* x, const float* y, int64_t elements) override;
+  void add_scaled(float* x, const float* y, float factor, int64_t elements) override;
+  void scale(float* x, float factor, int64_t elements) override;
+  void softcap(float* x, float cap, int64_t elements) override;
+  void route(const RouteShape& shape, const float* logits, int64_t count, int32_t* experts,
+             float* shares) override;
+  void hadamard(const float* in, const float* signs, int64_t block, bool inverse, int64_t count,
+                int64_t width, float* out) override;
   void store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows, const float* keys,
                 const float* values) override;
   void attend(const KvStore& store, const AttendShape& shape, std::span<const RowPlace> rows,

@@ -1,6 +1,7 @@
 // Row operations: each row, head or block of elements is a task of its own.
 
 #include <algorithm>
+#include <bit>
 
 #include "backend/cpu/device.h"
 #include "base/check.h"
@@ -58,6 +59,13 @@ void CpuBackend::rms_norm(const float* in, const float* weight, float eps, int64
   });
 }
 
+void CpuBackend::layer_norm(const float* in, const float* weight, const float* bias, float eps,
+                            int64_t count, int64_t width, float* out) {
+  run(count * width, count, [&](int64_t row, int) {
+    table_.layer_norm(in + row * width, weight, bias, eps, width, out + row * width);
+  });
+}
+
 void CpuBackend::rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
                       int64_t head_dim, float* x, int64_t stride) {
   const int64_t half = table.dim / 2;
@@ -90,6 +98,45 @@ void CpuBackend::add(float* x, const float* y, int64_t elements) {
   run(elements, block_count(elements), [&](int64_t block, int) {
     const int64_t first = block * kElementBlock;
     table_.add(x + first, y + first, std::min(kElementBlock, elements - first));
+  });
+}
+
+void CpuBackend::add_scaled(float* x, const float* y, float factor, int64_t elements) {
+  run(elements, block_count(elements), [&](int64_t block, int) {
+    const int64_t first = block * kElementBlock;
+    table_.add_scaled(x + first, y + first, factor, std::min(kElementBlock, elements - first));
+  });
+}
+
+void CpuBackend::scale(float* x, float factor, int64_t elements) {
+  run(elements, block_count(elements), [&](int64_t block, int) {
+    const int64_t first = block * kElementBlock;
+    table_.scale(x + first, std::min(kElementBlock, elements - first), factor);
+  });
+}
+
+void CpuBackend::softcap(float* x, float cap, int64_t elements) {
+  run(elements * kGateWork, block_count(elements), [&](int64_t block, int) {
+    const int64_t first = block * kElementBlock;
+    table_.softcap(x + first, cap, std::min(kElementBlock, elements - first));
+  });
+}
+
+void CpuBackend::hadamard(const float* in, const float* signs, int64_t block, bool inverse,
+                          int64_t count, int64_t width, float* out) {
+  BITTERN_CHECK(block > 0 && (block & (block - 1)) == 0 && width % block == 0, "block {} of {}",
+                block, width);
+  const auto turn = [&](float* row) {
+    if (signs == nullptr) return;
+    for (int64_t i = 0; i < width; ++i) row[i] = row[i] * signs[i];
+  };
+  const int64_t stages = std::bit_width(static_cast<uint64_t>(block));
+  run(count * width * stages, count, [&](int64_t index, int) {
+    float* row = out + index * width;
+    if (out != in) std::copy_n(in + index * width, width, row);
+    if (!inverse) turn(row);
+    for (int64_t at = 0; at < width; at += block) table_.hadamard(row + at, block);
+    if (inverse) turn(row);
   });
 }
 

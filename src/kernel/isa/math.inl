@@ -41,6 +41,26 @@
   return (e * power_of_two(n, false)) * power_of_two(n, true);
 }
 
+// tanh(x) = x + x z Q(z), z = x^2, for |x| < 0.625 (Q of degree 4 interpolated at Chebyshev nodes:
+// 1.7e-8 relative before rounding), else 1 - 2 / (exp(2 |x|) + 1) with the sign of x.
+[[gnu::always_inline]] inline Lanes hyperbolic_tangent(const Lanes& x) {
+  const Lanes one = broadcast(1.0f), two = broadcast(2.0f);
+  const Lanes size = magnitude(x), z = x * x;
+  Lanes q = broadcast(-0.006096714176f);
+  q = q * z + broadcast(0.02099717967f);
+  q = q * z + broadcast(-0.05385090783f);
+  q = q * z + broadcast(0.1333276927f);
+  q = q * z + broadcast(-0.3333332837f);
+  const Lanes near = x + (x * z) * q;
+  const Lanes far = one - two / (exponential(size + size) + one);
+  Lanes result;
+  for (int i = 0; i < kParts; ++i) {
+    const FloatPart turned = x.part[i] < 0.0f ? -far.part[i] : far.part[i];
+    result.part[i] = size.part[i] < 0.625f ? near.part[i] : turned;
+  }
+  return result;
+}
+
 // x / (1 + exp(-y)): x times the logistic function of y.
 [[gnu::always_inline]] inline Lanes times_sigmoid(const Lanes& x, const Lanes& y) {
   return x / (broadcast(1.0f) + exponential(broadcast(0.0f) - y));

@@ -24,6 +24,33 @@ void rms_norm(const float* in, const float* weight, float eps, int64_t width, fl
   for (int64_t j = 0; j < width; ++j) out[j] = (in[j] * factor) * weight[j];
 }
 
+void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t width,
+                float* out) {
+  const auto count = static_cast<float>(width);
+  const int64_t whole = width / kLanes * kLanes;
+  Lanes total = broadcast(0.0f);
+  for (int64_t i = 0; i < whole; i += kLanes) total = total + load(in + i);
+  if (whole < width) total = total + load_first(in + whole, width - whole);
+  const float mean = sum(total) / count;
+  // Of the tail only the lanes that hold an element are centred: the others stay 0.
+  float tail[kLanes] = {};
+  for (int64_t i = whole; i < width; ++i) tail[i - whole] = in[i] - mean;
+  Lanes squares = broadcast(0.0f);
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    const Lanes centred = load(in + i) - broadcast(mean);
+    squares = squares + centred * centred;
+  }
+  if (whole < width) squares = squares + load(tail) * load(tail);
+  const float factor = 1.0f / __builtin_sqrtf(sum(squares) / count + eps);
+  for (int64_t j = 0; j < width; ++j) out[j] = (in[j] - mean) * factor;
+  if (weight != nullptr) {
+    for (int64_t j = 0; j < width; ++j) out[j] = out[j] * weight[j];
+  }
+  if (bias != nullptr) {
+    for (int64_t j = 0; j < width; ++j) out[j] = out[j] + bias[j];
+  }
+}
+
 template <bool kHasUp>
 [[gnu::always_inline]] inline void gate_rows(Gate kind, const float* in, const float* up,
                                              int64_t count, float* out) {
@@ -50,6 +77,34 @@ void gate(Gate kind, const float* in, const float* up, int64_t count, float* out
 
 void add(float* x, const float* y, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] = x[i] + y[i];
+}
+
+void add_scaled(float* x, const float* y, float factor, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) x[i] = x[i] + factor * y[i];
+}
+
+void softcap(float* x, float cap, int64_t count) {
+  const Lanes size = broadcast(cap);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    store(x + i, size * hyperbolic_tangent(load(x + i) / size));
+  if (i == count) return;
+  const Lanes last = size * hyperbolic_tangent(load_first(x + i, count - i) / size);
+  store_first(x + i, last, count - i);
+}
+
+void hadamard(float* x, int64_t count) {
+  for (int64_t span = 1; span < count; span *= 2) {
+    for (int64_t block = 0; block < count; block += 2 * span) {
+      for (int64_t i = block; i < block + span; ++i) {
+        const float a = x[i], b = x[i + span];
+        x[i] = a + b;
+        x[i + span] = a - b;
+      }
+    }
+  }
+  const float factor = 1.0f / __builtin_sqrtf(static_cast<float>(count));
+  for (int64_t i = 0; i < count; ++i) x[i] = x[i] * factor;
 }
 
 void scale(float* x, int64_t count, float factor) {
