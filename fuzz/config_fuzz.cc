@@ -15,7 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     fuzz::accept_errors([&] {
       const auto document = json::Document::parse(text, "config.json");
       const model::Config config = model::config_from_hf(document->root(), arch);
-      model::rope_frequencies(config, model::planned_context(config, 0));
+      const int64_t context = model::planned_context(config, 0);
+      model::rope_frequencies(config, config.rope, context);
+      if (config.window_rope) model::rope_frequencies(config, *config.window_rope, context);
       model::plan_memory(config, {}, {});
     });
   return 0;

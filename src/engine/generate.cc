@@ -36,7 +36,8 @@ class Generator {
         emit_(emit),
         token_count_(drawable_tokens(source, tokenizer)),
         sampler_(sampling_of(options, tokenizer, token_count_), token_count_),
-        matcher_(options.stops) {}
+        matcher_(options.stops),
+        stream_(tokenizer.stream()) {}
 
   Generation run(std::span<const int32_t> prompt) {
     const int64_t room = source_.context - static_cast<int64_t>(prompt.size());
@@ -56,7 +57,7 @@ class Generator {
       ++result_.decode_steps;
     }
     result_.decode_seconds = monotonic_seconds() - prefilled;
-    show(matcher_.push(decoder_.finish()));
+    show(matcher_.push(stream_->finish()));
     show(matcher_.finish());
     if (matcher_.matched()) {
       result_.finish_reason = FinishReason::stop_string;
@@ -92,7 +93,7 @@ class Generator {
       result_.finish_reason = FinishReason::stop_token;
       return false;
     }
-    show(matcher_.push(decoder_.push(tokenizer_.token_bytes(token))));
+    show(matcher_.push(stream_->push(token)));
     return !matcher_.matched();
   }
 
@@ -113,7 +114,7 @@ class Generator {
   int64_t token_count_;
   Sampler sampler_;
   StopMatcher matcher_;
-  text::StreamDecoder decoder_;
+  std::unique_ptr<text::TokenStream> stream_;
   Generation result_;
 };
 

@@ -1,6 +1,7 @@
 #include "engine/sequence_runner.h"
 
 #include "base/check.h"
+#include "base/error.h"
 
 namespace bittern::engine {
 namespace {
@@ -24,6 +25,10 @@ SequenceRunner::SequenceRunner(const model::Model& model, backend::Backend& back
       workspace_(model, options.max_rows),
       rows_(static_cast<size_t>(options.max_rows)),
       logits_(static_cast<size_t>(options.max_logit_rows * model.config.vocab_size)) {
+  if (model.head == nullptr) {
+    fail(ErrorKind::unsupported, "{}: expected a model that predicts text, got an encoder ({})",
+         printable(model.config.file), model.arch->name);
+  }
   BITTERN_CHECK(options.context > 0 && options.context <= model.context,
                 "context {} of a model planned for {}", options.context, model.context);
   model::PagePool pool(store_->shape.page_count);

@@ -1,272 +1,209 @@
-// The decoder: x += attention(norm(x)); x += ffn(norm(x)), then norm and head. Traits that a
-// family lacks are absent data (an empty norm, a null gate), so there is no branch on its name.
+// The model: embeddings, layers, norm and head. Traits that a family lacks are absent data (a norm
+// that is not present, a null gate), so there is no branch on its name.
 //
-// Workspace layout: one arena, every buffer 64-byte aligned; R = max_rows, H = hidden_size,
-// A = head_count * head_dim, K = kv_head_count * head_dim, F = ffn_size (all rows of f32):
-//   hidden [R,H]  projected [R,H]  input [R,H]+codes  query [R,A]  key [R,K]  value [R,K]
-//   attended [R,A]+codes  gate [R,F]  up [R,F]  activated [R,F]+codes
+//   sequential  x += a(x)            x += f(x)
+//   parallel    x += a(x) + f(x)
+//   normalised  x = norm(x + a(x))   x = norm(x + f(x))
+//
+// with a(x) = post_norm(attention(norm(x))) and f(x) = post_norm(ffn(norm(x))).
 #include "model/forward.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <vector>
 
 #include "base/check.h"
-#include "model/bind.h"
+#include "model/step.h"
 
 namespace bittern::model {
 
 using backend::Activations;
-using backend::RowPlace;
 
-namespace {
-
-constexpr int64_t kAlignment = 64;
-
-// Hands out aligned parts of one block; with a null block it only counts.
-class Arena {
- public:
-  explicit Arena(std::byte* block) : block_(block) {}
-  int64_t used() const { return used_; }
-
-  template <typename T>
-  T* take(int64_t count) {
-    const int64_t start = used_;
-    const int64_t bytes = count * static_cast<int64_t>(sizeof(T));
-    used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    return block_ == nullptr ? nullptr : reinterpret_cast<T*>(block_ + start);
-  }
-  Activations take_activations(int64_t rows, int64_t width) {
-    Activations activations;
-    activations.values = take<float>(rows * width);
-    activations.width = width;
-    activations.codes = take<int8_t>(rows * backend::padded_width(width));
-    activations.inverse_scales = take<float>(rows);
-    activations.sums = take<int32_t>(rows);
-    return activations;
-  }
-
- private:
-  std::byte* block_;
-  int64_t used_ = 0;
-};
-
-}  // namespace
-
-struct Workspace::Buffers {
-  int64_t max_rows = 0;
-  float *hidden = nullptr, *projected = nullptr;
-  float *query = nullptr, *key = nullptr, *value = nullptr;
-  float *gate = nullptr, *up = nullptr;
-  Activations input, attended, activated;
-  std::vector<RowPlace> places;
-  std::vector<int32_t> tokens;
-  std::vector<std::byte> block;
-
-  // Lays the buffers out over `start` (null: only counts); returns the bytes they take.
-  int64_t lay_out(const Config& config, int64_t rows, std::byte* start) {
-    Arena arena(start);
-    const int64_t query_width = config.head_count * config.head_dim;
-    const int64_t key_width = config.kv_head_count * config.head_dim;
-    hidden = arena.take<float>(rows * config.hidden_size);
-    projected = arena.take<float>(rows * config.hidden_size);
-    input = arena.take_activations(rows, config.hidden_size);
-    query = arena.take<float>(rows * query_width);
-    key = arena.take<float>(rows * key_width);
-    value = arena.take<float>(rows * key_width);
-    attended = arena.take_activations(rows, query_width);
-    gate = arena.take<float>(rows * config.ffn_size);
-    up = arena.take<float>(rows * config.ffn_size);
-    activated = arena.take_activations(rows, config.ffn_size);
-    return arena.used();
-  }
-};
-
-int64_t Workspace::bytes(const Config& config, int64_t max_rows) {
-  return Buffers().lay_out(config, max_rows, nullptr) + kAlignment;
-}
-
-Workspace::Workspace(const Model& model, int64_t max_rows) : buffers_(std::make_unique<Buffers>()) {
-  Buffers& buffers = *buffers_;
-  buffers.max_rows = max_rows;
-  buffers.places.resize(static_cast<size_t>(max_rows));
-  buffers.tokens.resize(static_cast<size_t>(max_rows));
-  buffers.block.resize(static_cast<size_t>(bytes(model.config, max_rows)));
-  void* start = buffers.block.data();
-  size_t space = buffers.block.size();
-  start = std::align(kAlignment, space - kAlignment, start, space);
-  buffers.lay_out(model.config, max_rows, static_cast<std::byte*>(start));
-}
-
-Workspace::~Workspace() = default;
-
-int64_t Workspace::max_rows() const { return buffers_->max_rows; }
-
-// One call of forward().
-class Step {
- public:
-  Step(const Model& model, backend::Backend& backend, backend::KvStore& store,
-       std::span<const BatchRow> rows, Workspace& workspace, Taps* taps)
-      : model_(model),
-        config_(model.config),
-        backend_(backend),
-        store_(store),
-        rows_(rows),
-        buffers_(*workspace.buffers_),
-        taps_(taps),
-        count_(static_cast<int64_t>(rows.size())) {}
-
-  void run(float* logits) {
-    place_rows();
+void Step::run(LayerRange layers, float* hidden, float* logits) {
+  const auto bytes = static_cast<size_t>(count_ * config_.hidden_size) * sizeof(float);
+  const bool ends = layers.end == config_.layer_count;
+  place_rows();
+  if (layers.first == 0)
     embed();
-    for (int64_t layer = 0; layer < config_.layer_count; ++layer) {
-      attention(layer);
-      ffn(layer);
-      tap_layer(layer);
-    }
-    head(logits);
-    for (const BatchRow& row : rows_)
-      row.sequence->length = std::max(row.sequence->length, int64_t{row.position} + 1);
+  else
+    std::memcpy(buffers_.hidden, hidden, bytes);
+  for (int64_t index = layers.first; index < layers.end; ++index) {
+    layer(index);
+    tap_layer(index);
   }
+  if (hidden != nullptr) {
+    std::memcpy(hidden, buffers_.hidden, bytes);
+    if (ends && model_.output_norm.present)
+      norm_rows(model_.output_norm, hidden, count_, config_.hidden_size, hidden);
+  }
+  if (ends && model_.head != nullptr) head(logits);
+}
 
- private:
-  void place_rows() {
-    BITTERN_CHECK(count_ <= buffers_.max_rows, "{} rows, {} planned", count_, buffers_.max_rows);
-    for (int64_t index = 0; index < count_; ++index) {
-      const BatchRow& row = rows_[static_cast<size_t>(index)];
-      BITTERN_CHECK(row.token >= 0 && row.token < config_.vocab_size, "token {} of {}", row.token,
-                    config_.vocab_size);
-      BITTERN_CHECK(row.position >= 0 && row.position < model_.context, "position {} of {}",
-                    row.position, model_.context);
-      const std::vector<int32_t>& pages = row.sequence->pages;
-      BITTERN_CHECK(row.position / backend::kPageTokens < static_cast<int64_t>(pages.size()),
-                    "position {} with {} pages", row.position, pages.size());
-      buffers_.places[static_cast<size_t>(index)] = {pages.data(), row.position};
-      buffers_.tokens[static_cast<size_t>(index)] = row.token;
-    }
+void Step::place_rows() {
+  BITTERN_CHECK(count_ <= buffers_.max_rows, "{} rows, {} planned", count_, buffers_.max_rows);
+  for (int64_t index = 0; index < count_; ++index) {
+    const BatchRow& row = rows_[static_cast<size_t>(index)];
+    BITTERN_CHECK(row.token >= 0 && row.token < config_.vocab_size, "token {} of {}", row.token,
+                  config_.vocab_size);
+    BITTERN_CHECK(row.position >= 0 && row.position < model_.context, "position {} of {}",
+                  row.position, model_.context);
+    BITTERN_CHECK(
+        row.position / backend::kPageTokens < static_cast<int64_t>(row.sequence->pages.size()),
+        "position {} with {} pages", row.position, row.sequence->pages.size());
+    buffers_.tokens[static_cast<size_t>(index)] = row.token;
+    buffers_.positions[static_cast<size_t>(index)] = row.position;
+    row.sequence->length = std::max(row.sequence->length, int64_t{row.position} + 1);
   }
+  for (size_t index = 0; index < rows_.size(); ++index) {
+    const BatchRow& row = rows_[index];
+    buffers_.places[index] = {row.sequence->pages.data(), row.position, row.sequence->length};
+  }
+}
 
-  void embed() {
-    backend_.embed(*model_.embedding, {buffers_.tokens.data(), rows_.size()}, buffers_.hidden);
-    tap_layer(-1);
+// x = norm(E[token] * scale + type + P[position])
+void Step::embed() {
+  const int64_t width = config_.hidden_size;
+  backend_.embed(*model_.embedding, {buffers_.tokens.data(), rows_.size()}, buffers_.hidden);
+  const InputRotation& rotation = model_.rotation;
+  if (rotation.embedding) {
+    backend_.hadamard(buffers_.hidden, rotation.signs_of(width), rotation.block_size, true, count_,
+                      width, buffers_.hidden);
   }
+  if (config_.embedding_scale != 1.0) {
+    backend_.scale(buffers_.hidden, static_cast<float>(config_.embedding_scale), count_ * width);
+  }
+  if (!model_.token_type.empty()) {
+    for (int64_t row = 0; row < count_; ++row)
+      backend_.add(buffers_.hidden + row * width, model_.token_type.data(), width);
+  }
+  if (model_.position_embedding != nullptr) {
+    backend_.embed(*model_.position_embedding, {buffers_.positions.data(), rows_.size()},
+                   buffers_.projected);
+    backend_.add(buffers_.hidden, buffers_.projected, count_ * width);
+  }
+  if (model_.embedding_norm.present)
+    norm_rows(model_.embedding_norm, buffers_.hidden, count_, width, buffers_.hidden);
+  tap_layer(-1);
+}
 
-  // x += W_o subnorm(attend(rope(headnorm(W_q n)), rope(headnorm(W_k n)), W_v n)), n = norm(x)
-  void attention(int64_t index) {
-    const Layer& layer = model_.layers[static_cast<size_t>(index)];
-    const TensorNames& names = *model_.arch->gguf;
-    Activations& input = buffers_.input;
-    norm(layer.attention_norm, buffers_.hidden, input);
-    linear(*layer.query, input, buffers_.query, names.query, index);
-    linear(*layer.key, input, buffers_.key, names.key, index);
-    linear(*layer.value, input, buffers_.value, names.value, index);
-    rotate(layer.query_norm, config_.head_count, buffers_.query);
-    rotate(layer.key_norm, config_.kv_head_count, buffers_.key);
-    backend_.store_kv(store_, index, places(), buffers_.key, buffers_.value);
+void Step::layer(int64_t index) {
+  const Layer& layer = layer_at(index);
+  norm_into(layer.attention_norm, buffers_.hidden, buffers_.input);
+  attention(index);
+  if (config_.residual == Residual::parallel) {
+    // Both branches read the same x; one norm may serve both.
+    if (!config_.shared_norm) norm_into(layer.ffn_norm, buffers_.hidden, buffers_.input);
+    join(layer.attention_post_norm);
+  } else {
+    join(layer.attention_post_norm);
+    norm_into(layer.ffn_norm, buffers_.hidden, buffers_.input);
+  }
+  ffn(index);
+  join(layer.ffn_post_norm);
+}
 
-    Activations& attended = buffers_.attended;
-    attended.count = count_;
-    attended.quantised = false;
-    const backend::AttendShape shape = {
-        .layer = index,
-        .head_count = config_.head_count,
-        .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
-        .window = 0};
-    backend_.attend(store_, shape, places(), buffers_.query, attended.values);
-    sub_norm(layer.attention_sub_norm, attended);
-    linear(*layer.output, attended, buffers_.projected, names.output, index);
-    add_to_hidden();
-  }
+// Adds the branch in `projected` to the hidden state.
+void Step::join(const Norm& post_norm) {
+  const int64_t width = config_.hidden_size;
+  const bool norms_sum = config_.residual == Residual::normalised;
+  if (post_norm.present && !norms_sum)
+    norm_rows(post_norm, buffers_.projected, count_, width, buffers_.projected);
+  const auto scale = static_cast<float>(config_.residual_scale);
+  if (scale == 1.0f)
+    backend_.add(buffers_.hidden, buffers_.projected, count_ * width);
+  else
+    backend_.add_scaled(buffers_.hidden, buffers_.projected, scale, count_ * width);
+  if (post_norm.present && norms_sum)
+    norm_rows(post_norm, buffers_.hidden, count_, width, buffers_.hidden);
+}
 
-  // x += W_down subnorm(act(W_gate n) * W_up n), n = norm(x)
-  void ffn(int64_t index) {
-    const Layer& layer = model_.layers[static_cast<size_t>(index)];
-    const TensorNames& names = *model_.arch->gguf;
-    Activations& input = buffers_.input;
-    Activations& activated = buffers_.activated;
-    norm(layer.ffn_norm, buffers_.hidden, input);
-    linear(*layer.up, input, buffers_.up, names.up, index);
-    activated.count = count_;
-    activated.quantised = false;
-    const int64_t elements = count_ * config_.ffn_size;
-    if (layer.gate != nullptr) {
-      linear(*layer.gate, input, buffers_.gate, names.gate, index);
-      backend_.gate(config_.activation, buffers_.gate, buffers_.up, elements, activated.values);
-    } else {
-      backend_.gate(config_.activation, buffers_.up, nullptr, elements, activated.values);
-    }
-    sub_norm(layer.ffn_sub_norm, activated);
-    linear(*layer.down, activated, buffers_.projected, names.down, index);
-    add_to_hidden();
+// Logits of the rows that want them: cap(W_head norm(x) * scale).
+void Step::head(float* logits) {
+  Activations& input = buffers_.input;
+  const int64_t width = config_.hidden_size;
+  int64_t wanting = 0;
+  for (int64_t index = 0; index < count_; ++index) {
+    if (!rows_[static_cast<size_t>(index)].wants_logits) continue;
+    std::memcpy(input.values + wanting * width, buffers_.hidden + index * width,
+                static_cast<size_t>(width) * sizeof(float));
+    ++wanting;
   }
+  if (wanting == 0 || logits == nullptr) return;
+  input.count = wanting;
+  norm_in_place(model_.output_norm, input);
+  input.quantised = false;
+  Activations& rotated = rotated_for(*model_.head, input);
+  backend_.linear(*model_.head, rotated, logits, config_.vocab_size);
+  if (taps_ != nullptr) taps_->linear_input(kGgufNames.head, rotated);
+  const int64_t elements = wanting * config_.vocab_size;
+  if (config_.logit_scale != 1.0)
+    backend_.scale(logits, static_cast<float>(config_.logit_scale), elements);
+  if (config_.logit_softcap > 0.0)
+    backend_.softcap(logits, static_cast<float>(config_.logit_softcap), elements);
+}
 
-  // Logits of the rows that want them: W_head norm(x).
-  void head(float* logits) {
-    Activations& input = buffers_.input;
-    const int64_t width = config_.hidden_size;
-    int64_t wanting = 0;
-    for (int64_t index = 0; index < count_; ++index) {
-      if (!rows_[static_cast<size_t>(index)].wants_logits) continue;
-      std::memcpy(input.values + wanting * width, buffers_.hidden + index * width,
-                  static_cast<size_t>(width) * sizeof(float));
-      ++wanting;
-    }
-    if (wanting == 0) return;
-    input.count = wanting;
-    sub_norm(model_.output_norm, input);
-    input.quantised = false;
-    backend_.linear(*model_.head, input, logits, config_.vocab_size);
-    if (taps_ != nullptr) taps_->linear_input(model_.arch->gguf->head, input);
-  }
+void Step::norm_into(const Norm& norm, const float* from, Activations& to) {
+  if (norm.present)
+    norm_rows(norm, from, count_, to.width, to.values);
+  else
+    std::memcpy(to.values, from, static_cast<size_t>(count_ * to.width) * sizeof(float));
+  to.count = count_;
+  to.quantised = false;
+}
 
-  void norm(const std::vector<float>& weight, const float* from, Activations& to) {
-    backend_.rms_norm(from, weight.data(), eps(), count_, to.width, to.values);
-    to.count = count_;
-    to.quantised = false;
+void Step::norm_rows(const Norm& norm, const float* from, int64_t count, int64_t width, float* to) {
+  const auto eps = static_cast<float>(config_.norm_eps);
+  if (config_.norm == NormKind::rms) {
+    backend_.rms_norm(from, norm.weight.data(), eps, count, width, to);
+  } else {
+    const float* bias = norm.bias.empty() ? nullptr : norm.bias.data();
+    backend_.layer_norm(from, norm.weight.data(), bias, eps, count, width, to);
   }
-  // In place; nothing where the family has no such norm.
-  void sub_norm(const std::vector<float>& weight, Activations& x) {
-    if (weight.empty()) return;
-    backend_.rms_norm(x.values, weight.data(), eps(), x.count, x.width, x.values);
-  }
-  void linear(const backend::Linear& weights, Activations& input, float* out,
-              std::string_view pattern, int64_t layer) {
-    backend_.linear(weights, input, out, weights.out_size);
-    if (taps_ != nullptr) taps_->linear_input(module_name(pattern, layer), input);
-  }
-  // Per-head norm where the family has one, then the rotary angles.
-  void rotate(const std::vector<float>& head_norm, int64_t head_count, float* x) {
-    if (!head_norm.empty()) {
-      backend_.rms_norm(x, head_norm.data(), eps(), count_ * head_count, config_.head_dim, x);
-    }
-    backend_.rope(model_.rope, places(), head_count, config_.head_dim, x,
-                  head_count * config_.head_dim);
-  }
-  void add_to_hidden() {
-    backend_.add(buffers_.hidden, buffers_.projected, count_ * config_.hidden_size);
-  }
-  void tap_layer(int64_t layer) {
-    if (taps_ != nullptr) taps_->layer_output(layer, buffers_.hidden, count_);
-  }
+}
 
-  float eps() const { return static_cast<float>(config_.norm_eps); }
-  std::span<const RowPlace> places() const { return {buffers_.places.data(), rows_.size()}; }
+void Step::norm_in_place(const Norm& norm, Activations& x) {
+  if (norm.present) norm_rows(norm, x.values, x.count, x.width, x.values);
+}
 
-  const Model& model_;
-  const Config& config_;
-  backend::Backend& backend_;
-  backend::KvStore& store_;
-  std::span<const BatchRow> rows_;
-  Workspace::Buffers& buffers_;
-  Taps* taps_;
-  int64_t count_;
-};
+void Step::linear(const backend::Linear& weights, Activations& input, float* out,
+                  std::string_view pattern, int64_t layer, int64_t item) {
+  Activations& rotated = rotated_for(weights, input);
+  backend_.linear(weights, rotated, out, weights.out_size);
+  if (taps_ == nullptr) return;
+  std::string name = module_name(pattern, layer);
+  if (item >= 0) name = module_name(name, item);
+  taps_->linear_input(name, rotated);
+}
+
+Activations& Step::rotated_for(const backend::Linear& weights, Activations& input) {
+  if (!weights.rotated) return input;
+  Activations& rotated = buffers_.rotated;
+  rotated.count = input.count;
+  rotated.width = input.width;
+  rotated.quantised = false;
+  backend_.hadamard(input.values, model_.rotation.signs_of(input.width), model_.rotation.block_size,
+                    false, input.count, input.width, rotated.values);
+  return rotated;
+}
+
+void Step::tap_layer(int64_t layer) {
+  if (taps_ != nullptr) taps_->layer_output(layer, buffers_.hidden, count_);
+}
 
 void forward(const Model& model, backend::Backend& backend, backend::KvStore& store,
              std::span<const BatchRow> rows, Workspace& workspace, float* logits, Taps* taps) {
   if (rows.empty()) return;
-  Step(model, backend, store, rows, workspace, taps).run(logits);
+  Step(model, backend, store, rows, workspace, taps)
+      .run({0, model.config.layer_count}, nullptr, logits);
+}
+
+void forward_layers(const Model& model, backend::Backend& backend, backend::KvStore& store,
+                    std::span<const BatchRow> rows, Workspace& workspace, LayerRange layers,
+                    float* hidden, float* logits, Taps* taps) {
+  if (rows.empty()) return;
+  BITTERN_CHECK(
+      0 <= layers.first && layers.first <= layers.end && layers.end <= model.config.layer_count,
+      "layers {} to {} of {}", layers.first, layers.end, model.config.layer_count);
+  Step(model, backend, store, rows, workspace, taps).run(layers, hidden, logits);
 }
 
 }  // namespace bittern::model

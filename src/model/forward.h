@@ -54,4 +54,21 @@ void forward(const Model& model, backend::Backend& backend, backend::KvStore& st
              std::span<const BatchRow> rows, Workspace& workspace, float* logits,
              Taps* taps = nullptr);
 
+// Layers [first, end) of a model.
+struct LayerRange {
+  int64_t first = 0;
+  int64_t end = 0;
+};
+
+// A part of the model, or hidden states instead of logits. `hidden` is [rows, hidden_size]: read
+// where the range does not start at layer 0 (else the tokens are embedded), and written with what
+// the range leaves, the output norm applied where the range ends the model and it has one. Logits
+// as in forward() where the range ends the model; may be null.
+//
+// Encoders (Config::mask bidirectional) have no logits and see what is stored: all rows of a text
+// must stand in one step, positions 0 to count - 1 of a fresh sequence.
+void forward_layers(const Model& model, backend::Backend& backend, backend::KvStore& store,
+                    std::span<const BatchRow> rows, Workspace& workspace, LayerRange layers,
+                    float* hidden, float* logits = nullptr, Taps* taps = nullptr);
+
 }  // namespace bittern::model

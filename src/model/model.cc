@@ -53,21 +53,17 @@ GenerationDefaults generation_from_gguf(const format::Metadata& metadata) {
   return defaults;
 }
 
-bool has_vocabulary(const format::Checkpoint& checkpoint) {
-  return checkpoint.container == format::Container::gguf
-             ? checkpoint.metadata.find("tokenizer.ggml.model") != nullptr
-             : checkpoint.tokenizer != nullptr;
-}
-
 // A vocabulary of a kind not read yet leaves a model that runs by token ids.
 void load_tokenizer(Model& model) {
-  if (!has_vocabulary(model.checkpoint)) {
+  if (!format::has_vocab(model.checkpoint)) {
     model.no_tokenizer_reason = fmt::format("{}: tokenizer: the files carry none",
                                             printable(model.checkpoint.path.string(), 200));
     return;
   }
   try {
-    model.tokenizer = text::Tokenizer::build(format::read_vocab(model.checkpoint));
+    text::VocabSpec spec = format::read_vocab(model.checkpoint);
+    format::drop_tokens_without_rows(spec, model.config.vocab_size);
+    model.tokenizer = text::Tokenizer::build(std::move(spec));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unsupported) throw;
     model.no_tokenizer_reason = error.message();
@@ -82,13 +78,31 @@ void load_tokenizer(Model& model) {
 
 }  // namespace
 
-int64_t Model::resident_weight_bytes() const {
-  int64_t bytes = head->resident_bytes;
+const float* InputRotation::signs_of(int64_t width) const {
+  for (const Signs& row : signs)
+    if (row.width == width) return row.values.data();
+  return nullptr;
+}
+
+std::vector<const backend::Linear*> Model::linears() const {
+  std::vector<const backend::Linear*> result;
+  const auto note = [&](std::initializer_list<const backend::Linear*> linears) {
+    for (const backend::Linear* linear : linears)
+      if (linear != nullptr) result.push_back(linear);
+  };
   for (const Layer& layer : layers) {
-    for (const auto* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
-                               &layer.up, &layer.down})
-      if (*linear != nullptr) bytes += (*linear)->resident_bytes;
+    note({layer.query.get(), layer.key.get(), layer.value.get(), layer.output.get()});
+    note({layer.router.get(), layer.gate.get(), layer.up.get(), layer.down.get()});
+    for (const Expert& expert : layer.experts)
+      note({expert.gate.get(), expert.up.get(), expert.down.get()});
   }
+  note({head.get()});
+  return result;
+}
+
+int64_t Model::resident_weight_bytes() const {
+  int64_t bytes = copied_weight_bytes;
+  for (const backend::Linear* linear : linears()) bytes += linear->resident_bytes;
   return bytes;
 }
 

@@ -26,12 +26,40 @@ struct GenerationDefaults {
   std::optional<bool> do_sample;
 };
 
+// A norm of Config::norm's kind. The weight holds any +1 of the family.
+struct Norm {
+  bool present = false;
+  std::vector<float> weight, bias;  // bias empty: none
+};
+
+struct Expert {
+  std::unique_ptr<backend::Linear> gate, up, down;
+};
+
+// What a family lacks is absent: norms not present, linears null.
 struct Layer {
-  std::vector<float> attention_norm, ffn_norm;          // input norms
-  std::vector<float> query_norm, key_norm;              // per head; empty where absent
-  std::vector<float> attention_sub_norm, ffn_sub_norm;  // SubLN; empty where absent
+  Norm attention_norm, ffn_norm;            // before the branches
+  Norm attention_post_norm, ffn_post_norm;  // behind them
+  Norm query_norm, key_norm;                // as Config::head_norm says
+  Norm attention_sub_norm, ffn_sub_norm;    // SubLN: before output and down
   std::unique_ptr<backend::Linear> query, key, value, output;
   std::unique_ptr<backend::Linear> gate, up, down;  // gate null: not gated
+  std::unique_ptr<backend::Linear> router;          // with experts: gate, up and down are theirs
+  std::vector<Expert> experts;
+};
+
+// What inputs of linears that are `rotated` go through (PrismML's prism.hadamard contract):
+// Backend::hadamard with these.
+struct InputRotation {
+  struct Signs {
+    int64_t width = 0;
+    std::vector<float> values;  // +-1
+  };
+  int64_t block_size = 0;    // 0: the model has none
+  std::vector<Signs> signs;  // of each width; none: all +
+  bool embedding = false;    // rows of the embedding are rotated and turned back
+
+  const float* signs_of(int64_t width) const;
 };
 
 // Called after each layer is bound and packed, with its index: progress. May throw to give up.
@@ -61,17 +89,24 @@ class Model {
   // as the packed linears may keep them.
   std::deque<TensorView> views;
   const TensorView* embedding = nullptr;
+  const TensorView* position_embedding = nullptr;  // a row for each position; null: none
+  std::vector<float> token_type;                   // added to every embedding; empty: none
+  Norm embedding_norm;
+  InputRotation rotation;
   std::vector<Layer> layers;
-  std::vector<float> output_norm;
-  std::unique_ptr<backend::Linear> head;
-  backend::RopeTable rope;
+  Norm output_norm;
+  std::unique_ptr<backend::Linear> head;  // null: gives hidden states only
+  backend::RopeTable rope, window_rope;   // the second for layers with a window, where they differ
   std::unique_ptr<text::Tokenizer> tokenizer;  // null where the files carry none that is supported
   std::string no_tokenizer_reason;             // why, for messages
   GenerationDefaults generation;
   std::vector<std::string> unused_tensors;  // in the file, named by nothing
 
+  // Every linear layer there is, in order of execution.
+  std::vector<const backend::Linear*> linears() const;
   // Memory the weights hold of their own, mapped bytes aside.
   int64_t resident_weight_bytes() const;
+  int64_t copied_weight_bytes = 0;  // of it, weights that were turned round at bind
 };
 
 }  // namespace bittern::model

@@ -23,6 +23,26 @@ int64_t ternary_bytes(int64_t out, int64_t in) {
   return round_up(out, 16) * (round_up(in, 64) / 4 + static_cast<int64_t>(sizeof(float)));
 }
 
+int64_t float_bytes(int64_t out, int64_t in) {
+  return out * in * static_cast<int64_t>(sizeof(float));
+}
+
+// All linears of the layers, each taking `bytes_of` [out, in].
+int64_t linear_bytes(const Config& config, int64_t (*bytes_of)(int64_t out, int64_t in)) {
+  const int64_t hidden = config.hidden_size;
+  const auto ffn_bytes = [&](int64_t ffn_size) {
+    return (config.gated ? 2 : 1) * bytes_of(ffn_size, hidden) + bytes_of(hidden, ffn_size);
+  };
+  int64_t bytes = 0;
+  for (const LayerConfig& layer : config.layers) {
+    bytes += bytes_of(config.query_width() + 2 * config.key_width(), hidden);
+    bytes += bytes_of(hidden, config.query_width());
+    bytes += layer.experts ? config.experts.count * ffn_bytes(config.experts.ffn_size)
+                           : ffn_bytes(config.ffn_size);
+  }
+  return bytes;
+}
+
 double gibibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
 
 }  // namespace
@@ -49,17 +69,11 @@ MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoin
   bool ternary = config.ternary;
   for (const TensorView& tensor : checkpoint.tensors) {
     plan.file_bytes += static_cast<int64_t>(tensor.bytes.size());
-    ternary = ternary || tensor.codec == codec::Id::i2_s;  // as bind decides
+    ternary = ternary || codec::is_i2_s(tensor.codec);  // as bind decides
   }
-  const int64_t query_width = config.head_count * config.head_dim;
-  const int64_t key_width = config.kv_head_count * config.head_dim;
-  if (ternary) {
-    plan.packed_bytes =
-        config.layer_count * (ternary_bytes(query_width + 2 * key_width, config.hidden_size) +
-                              ternary_bytes(config.hidden_size, query_width) +
-                              2 * ternary_bytes(config.ffn_size, config.hidden_size) +
-                              ternary_bytes(config.hidden_size, config.ffn_size));
-  }
+  const int64_t key_width = config.key_width();
+  if (ternary) plan.packed_bytes = linear_bytes(config, ternary_bytes);
+  if (config.transposed_linears) plan.packed_bytes = linear_bytes(config, float_bytes);
   const int64_t context = planned_context(config, options.context);
   // The numbers may come from a hostile file whose tensors have not been looked at yet.
   const int64_t kv_dimensions[] = {2 * int64_t{sizeof(float)}, config.layer_count, key_width,

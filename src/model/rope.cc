@@ -22,13 +22,14 @@ double base_frequency(double theta, int64_t pair, int64_t dim) {
   return std::pow(theta, -2.0 * static_cast<double>(pair) / static_cast<double>(dim));
 }
 
-double dynamic_theta(const Config& config, int64_t dim, int64_t context) {
-  const auto trained = static_cast<double>(config.max_context);
+double dynamic_theta(const RopeConfig& rope, int64_t trained_context, int64_t dim,
+                     int64_t context) {
+  const auto trained = static_cast<double>(trained_context);
   const double length = std::max(static_cast<double>(context), trained);
-  const double factor = config.rope.factor;
+  const double factor = rope.factor;
   const double width = static_cast<double>(dim);
   const double stretch = factor * length / trained - (factor - 1.0);
-  return config.rope.theta * std::pow(stretch, width / (width - 2.0));
+  return rope.theta * std::pow(stretch, width / (width - 2.0));
 }
 
 double llama3_frequency(const RopeConfig& rope, double frequency) {
@@ -68,15 +69,15 @@ double yarn_mscale(double factor, double mscale) {
 
 }  // namespace
 
-int64_t rope_dim(const Config& config) {
-  return static_cast<int64_t>(static_cast<double>(config.head_dim) * config.rope.partial);
+int64_t rope_dim(const Config& config, const RopeConfig& rope) {
+  return static_cast<int64_t>(static_cast<double>(config.head_dim) * rope.partial);
 }
 
-std::vector<float> rope_frequencies(const Config& config, int64_t context) {
-  const RopeConfig& rope = config.rope;
-  const int64_t dim = rope_dim(config);
-  const double theta =
-      rope.scaling == RopeScaling::dynamic ? dynamic_theta(config, dim, context) : rope.theta;
+std::vector<float> rope_frequencies(const Config& config, const RopeConfig& rope, int64_t context) {
+  const int64_t dim = rope_dim(config, rope);
+  const double theta = rope.scaling == RopeScaling::dynamic
+                           ? dynamic_theta(rope, config.max_context, dim, context)
+                           : rope.theta;
   const bool is_long = context > rope.original_context;
   std::vector<float> frequencies;
   for (int64_t pair = 0; pair < dim / 2; ++pair) {
@@ -105,8 +106,7 @@ std::vector<float> rope_frequencies(const Config& config, int64_t context) {
   return frequencies;
 }
 
-double rope_magnitude(const Config& config) {
-  const RopeConfig& rope = config.rope;
+double rope_magnitude(const RopeConfig& rope) {
   if (rope.attention_factor > 0.0) return rope.attention_factor;
   if (rope.scaling == RopeScaling::yarn) {
     if (rope.mscale != 0.0 && rope.mscale_all_dim != 0.0)
@@ -120,13 +120,13 @@ double rope_magnitude(const Config& config) {
   return 1.0;
 }
 
-backend::RopeTable make_rope_table(const Config& config, backend::RopePairing pairing,
-                                   int64_t context) {
-  const std::vector<float> frequencies = rope_frequencies(config, context);
-  const double magnitude = rope_magnitude(config);
+backend::RopeTable make_rope_table(const Config& config, const RopeConfig& rope,
+                                   backend::RopePairing pairing, int64_t context) {
+  const std::vector<float> frequencies = rope_frequencies(config, rope, context);
+  const auto magnitude = double{static_cast<float>(rope_magnitude(rope))};
   backend::RopeTable table;
   table.pairing = pairing;
-  table.dim = rope_dim(config);
+  table.dim = rope_dim(config, rope);
   table.positions = context;
   const size_t count = frequencies.size() * static_cast<size_t>(context);
   table.cosine.reserve(count);
@@ -142,7 +142,10 @@ backend::RopeTable make_rope_table(const Config& config, backend::RopePairing pa
 }
 
 int64_t rope_table_bytes(const Config& config, int64_t context) {
-  return rope_dim(config) * context * static_cast<int64_t>(sizeof(float));
+  if (!config.has_rotary()) return 0;
+  int64_t dims = rope_dim(config, config.rope);
+  if (config.window_rope) dims += rope_dim(config, *config.window_rope);
+  return dims * context * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace bittern::model

@@ -83,6 +83,37 @@ TEST_F(SequenceRunnerTest, AStepAllocatesNothing) {
   EXPECT_EQ(test::allocation_count(), before);
 }
 
+// Experts, caps, windows, learned positions, norms of single heads.
+TEST_F(SequenceRunnerTest, AStepOfAnyFamilyAllocatesNothing) {
+  if (!test::allocations_are_counted()) GTEST_SKIP() << "ThreadSanitizer replaces operator new";
+  for (const char* name : {"mixtral", "qwen3_moe", "gemma2", "gpt2", "stablelm_parallel"}) {
+    const auto model = model::Model::load(
+        format::open_checkpoint(std::string(BITTERN_TEST_DATA "/models/") + name), *backend_);
+    SequenceRunner sequence(*model, *backend_,
+                            {.context = 64, .max_rows = kMaxRows, .max_logit_rows = 1});
+    std::vector<int32_t> tokens;
+    for (int32_t place = 0; place < 40; ++place) tokens.push_back(place * 7 % 60);
+    sequence.step(std::span(tokens).first(2), 1);
+    const int64_t before = test::allocation_count();
+    sequence.step(std::span(tokens).subspan(2, 20), 1);
+    for (size_t place = 22; place < 40; ++place)
+      sequence.step(std::span(tokens).subspan(place, 1), 1);
+    EXPECT_EQ(test::allocation_count(), before) << name;
+  }
+}
+
+TEST_F(SequenceRunnerTest, AnEncoderIsRefused) {
+  const auto model =
+      model::Model::load(format::open_checkpoint(BITTERN_TEST_DATA "/models/bert"), *backend_);
+  try {
+    SequenceRunner sequence(*model, *backend_, {.context = 64, .max_rows = 8, .max_logit_rows = 1});
+    FAIL() << "an encoder predicts nothing";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+    EXPECT_NE(error.message().find("encoder"), std::string::npos) << error.message();
+  }
+}
+
 TEST_F(SequenceRunnerTest, MoreThanTheContextIsABug) {
   SequenceRunner sequence = runner();
   logits_by(sequence, kMaxRows);

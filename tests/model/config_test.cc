@@ -58,7 +58,8 @@ TEST(HfConfig, ReadsThePlainFields) {
   EXPECT_EQ(config.max_context, 128);
   EXPECT_EQ(config.norm_eps, 1e-5);
   EXPECT_EQ(config.activation, backend::Activation::gelu_tanh);
-  EXPECT_TRUE(config.attention_bias);
+  EXPECT_TRUE(config.qkv_bias);
+  EXPECT_TRUE(config.output_bias);
   EXPECT_FALSE(config.mlp_bias);
   EXPECT_FALSE(config.tied_embedding);
   EXPECT_FALSE(config.ternary);
@@ -310,10 +311,11 @@ TEST(GgufConfig, HostileOrUncomputedValuesAreRefusedByName) {
   EXPECT_NE(gguf_refusal("llama.rope.dimension_count", uint32_t{18}).find("dimension_count"),
             std::string::npos);
   EXPECT_NE(gguf_refusal("llama.rope.freq_base", 0.5f).find("freq_base"), std::string::npos);
-  EXPECT_NE(gguf_refusal("llama.expert_count", uint32_t{8}).find("expert_count"),
+  EXPECT_NE(gguf_refusal("llama.expert_count", uint32_t{8}).find("expert_used_count"),
             std::string::npos);
-  EXPECT_NE(gguf_refusal("llama.attention.sliding_window", uint32_t{512}).find("sliding_window"),
+  EXPECT_NE(gguf_refusal("llama.attn_logit_softcapping", 30.0f).find("attn_logit_softcapping"),
             std::string::npos);
+  EXPECT_NE(gguf_refusal("llama.residual_scale", 0.5f).find("residual_scale"), std::string::npos);
   EXPECT_NE(gguf_refusal("llama.rope.scaling.type", std::string("alien")).find("alien"),
             std::string::npos);
 }

@@ -17,7 +17,8 @@
 
 namespace bittern::test {
 
-// Logits of every position of one run, [ids.size(), vocab].
+// Logits of every position of one run, [ids.size(), vocab]; of an encoder its hidden states
+// [ids.size(), hidden_size], whose width is then called `vocab`.
 struct Golden {
   std::vector<int32_t> ids;
   int64_t vocab = 0;
@@ -52,7 +53,8 @@ class Runner {
   Runner(const model::Model& model, backend::Backend& backend,
          backend::KvType type = backend::KvType::f32, int64_t max_rows = 64);
 
-  // Logits of all positions of a fresh sequence, run in chunks of `chunk` rows (0: all at once).
+  // Logits (encoders: hidden states) of all positions of a fresh sequence, run in chunks of `chunk`
+  // rows (0: all at once).
   std::vector<float> run(const std::vector<int32_t>& ids, int64_t chunk = 0,
                          model::Taps* taps = nullptr);
   // The same for several sequences whose rows are dealt into steps in the order of a generator

@@ -82,19 +82,26 @@ Runner::Runner(const model::Model& model, backend::Backend& backend, backend::Kv
 std::vector<float> Runner::run(const std::vector<int32_t>& ids, int64_t chunk, model::Taps* taps) {
   model::SequenceState sequence;
   EXPECT_TRUE(pages_.reserve(sequence, static_cast<int64_t>(ids.size())));
-  const auto vocab = static_cast<size_t>(model_.config.vocab_size);
-  std::vector<float> logits(ids.size() * vocab);
+  const model::Config& config = model_.config;
+  const auto width = static_cast<size_t>(config.has_head ? config.vocab_size : config.hidden_size);
+  std::vector<float> result(ids.size() * width);
   const size_t step = chunk > 0 ? static_cast<size_t>(chunk) : ids.size();
   for (size_t start = 0; start < ids.size(); start += step) {
     std::vector<model::BatchRow> rows;
     for (size_t i = start; i < std::min(ids.size(), start + step); ++i)
       rows.push_back({ids[i], static_cast<int32_t>(i), &sequence, true});
-    model::forward(model_, backend_, *store_, rows, workspace_, logits.data() + start * vocab,
-                   taps);
+    float* out = result.data() + start * width;
+    if (config.has_head) {
+      model::forward(model_, backend_, *store_, rows, workspace_, out, taps);
+    } else {
+      for (model::BatchRow& row : rows) row.wants_logits = false;
+      model::forward_layers(model_, backend_, *store_, rows, workspace_, {0, config.layer_count},
+                            out, nullptr, taps);
+    }
   }
   EXPECT_EQ(sequence.length, static_cast<int64_t>(ids.size()));
   pages_.release(sequence);
-  return logits;
+  return result;
 }
 
 std::vector<std::vector<float>> Runner::run_interleaved(

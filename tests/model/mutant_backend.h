@@ -39,6 +39,10 @@ class MutantBackend final : public backend::Backend {
     for (int64_t row = 0; row < count; ++row)
       norm_row(in + row * width, weight, eps, width, out + row * width);
   }
+  void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t count,
+                  int64_t width, float* out) override {
+    inner_->layer_norm(in, weight, bias, eps, count, width, out);
+  }
   void linear(const backend::Linear& weights, backend::Activations& in, float* out,
               int64_t out_stride) override {
     if (before_linear) before_linear(weights, in);
@@ -53,6 +57,23 @@ class MutantBackend final : public backend::Backend {
     inner_->gate(activation, gate, up, elements, out);
   }
   void add(float* x, const float* y, int64_t elements) override { inner_->add(x, y, elements); }
+  void add_scaled(float* x, const float* y, float factor, int64_t elements) override {
+    inner_->add_scaled(x, y, factor, elements);
+  }
+  void scale(float* x, float factor, int64_t elements) override {
+    inner_->scale(x, factor, elements);
+  }
+  void softcap(float* x, float cap, int64_t elements) override {
+    inner_->softcap(x, cap, elements);
+  }
+  void route(const backend::RouteShape& shape, const float* logits, int64_t count, int32_t* experts,
+             float* shares) override {
+    inner_->route(shape, logits, count, experts, shares);
+  }
+  void hadamard(const float* in, const float* signs, int64_t block, bool inverse, int64_t count,
+                int64_t width, float* out) override {
+    inner_->hadamard(in, signs, block, inverse, count, width, out);
+  }
   void store_kv(backend::KvStore& store, int64_t layer, std::span<const backend::RowPlace> rows,
                 const float* keys, const float* values) override {
     inner_->store_kv(store, layer, rows, keys, values);

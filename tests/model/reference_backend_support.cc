@@ -1,6 +1,7 @@
 // Each operation as its definition reads. Sources: transformers modelling code (RMSNorm, rotary,
 // attention), integrations/bitnet.py (W1.58A8).
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -77,7 +78,8 @@ class ReferenceBackend final : public backend::Backend {
 
   std::unique_ptr<backend::Linear> pack(const backend::LinearSource& source) override {
     auto linear = std::make_unique<ReferenceLinear>();
-    linear->out_size = source.weight->rows();
+    linear->out_size = source.row_order.empty() ? source.weight->rows()
+                                                : static_cast<int64_t>(source.row_order.size());
     linear->in_size = source.weight->columns();
     linear->ternary = source.ternary;
     const std::vector<float> values = decode(*source.weight);
@@ -120,6 +122,22 @@ class ReferenceBackend final : public backend::Backend {
       for (int64_t i = 0; i < width; ++i) sum += double{in[i]} * in[i];
       const double factor = 1.0 / std::sqrt(sum / static_cast<double>(width) + eps);
       for (int64_t i = 0; i < width; ++i) out[i] = static_cast<float>(in[i] * factor * weight[i]);
+    }
+  }
+
+  void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t count,
+                  int64_t width, float* out) override {
+    for (int64_t row = 0; row < count; ++row, in += width, out += width) {
+      double mean = 0.0;
+      for (int64_t i = 0; i < width; ++i) mean += in[i] / static_cast<double>(width);
+      double variance = 0.0;
+      for (int64_t i = 0; i < width; ++i)
+        variance += (in[i] - mean) * (in[i] - mean) / static_cast<double>(width);
+      const double factor = 1.0 / std::sqrt(variance + eps);
+      for (int64_t i = 0; i < width; ++i) {
+        const double normal = (in[i] - mean) * factor * (weight ? double{weight[i]} : 1.0);
+        out[i] = static_cast<float>(normal + (bias ? double{bias[i]} : 0.0));
+      }
     }
   }
 
@@ -173,6 +191,63 @@ class ReferenceBackend final : public backend::Backend {
     for (int64_t i = 0; i < elements; ++i) x[i] += y[i];
   }
 
+  void add_scaled(float* x, const float* y, float factor, int64_t elements) override {
+    for (int64_t i = 0; i < elements; ++i)
+      x[i] = static_cast<float>(x[i] + double{factor} * double{y[i]});
+  }
+
+  void scale(float* x, float factor, int64_t elements) override {
+    for (int64_t i = 0; i < elements; ++i) x[i] *= factor;
+  }
+
+  void softcap(float* x, float cap, int64_t elements) override {
+    for (int64_t i = 0; i < elements; ++i)
+      x[i] = static_cast<float>(cap * std::tanh(double{x[i]} / cap));
+  }
+
+  void route(const backend::RouteShape& shape, const float* logits, int64_t count, int32_t* experts,
+             float* shares) override {
+    const auto size = static_cast<size_t>(shape.expert_count);
+    for (int64_t row = 0; row < count; ++row, logits += size) {
+      const double largest = *std::max_element(logits, logits + size);
+      double total = 0.0;
+      std::vector<int32_t> order;
+      for (size_t expert = 0; expert < size; ++expert) {
+        total += std::exp(logits[expert] - largest);
+        order.push_back(static_cast<int32_t>(expert));
+      }
+      std::stable_sort(order.begin(), order.end(),
+                       [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+      double kept = 0.0;
+      for (int64_t i = 0; i < shape.chosen; ++i) kept += std::exp(logits[order[i]] - largest);
+      for (int64_t i = 0; i < shape.chosen; ++i) {
+        *experts++ = order[i];
+        *shares++ = static_cast<float>(std::exp(logits[order[i]] - largest) /
+                                       (shape.renormalise ? kept : total));
+      }
+    }
+  }
+
+  void hadamard(const float* in, const float* signs, int64_t block, bool inverse, int64_t count,
+                int64_t width, float* out) override {
+    for (int64_t row = 0; row < count; ++row, in += width, out += width) {
+      std::vector<double> turned(in, in + width);
+      if (signs && !inverse) {
+        for (int64_t i = 0; i < width; ++i) turned[i] *= signs[i];
+      }
+      for (int64_t i = 0; i < width; ++i) {
+        const int64_t first = i / block * block;
+        double sum = 0.0;
+        for (int64_t j = 0; j < block; ++j) {
+          const bool odd = std::popcount(static_cast<uint64_t>((i - first) & j)) % 2 == 1;
+          sum += odd ? -turned[first + j] : turned[first + j];
+        }
+        sum /= std::sqrt(static_cast<double>(block));
+        out[i] = static_cast<float>(signs && inverse ? sum * signs[i] : sum);
+      }
+    }
+  }
+
   void store_kv(backend::KvStore& store, int64_t layer, std::span<const RowPlace> rows,
                 const float* keys, const float* values) override {
     auto& kv = static_cast<ReferenceKvStore&>(store);
@@ -192,22 +267,26 @@ class ReferenceBackend final : public backend::Backend {
     const int64_t dim = store.shape.head_dim;
     const int64_t group = shape.head_count / store.shape.kv_head_count;
     for (const RowPlace& row : rows) {
+      const bool causal = shape.mask == backend::Mask::causal;
       const int64_t start =
-          shape.window > 0 ? std::max<int64_t>(0, row.position - shape.window + 1) : 0;
+          causal && shape.window > 0 ? std::max<int64_t>(0, row.position - shape.window + 1) : 0;
+      const int64_t last = causal ? row.position : row.length - 1;
       for (int64_t head = 0; head < shape.head_count; ++head, queries += dim, out += dim) {
         const int64_t kv_head = head / group * dim;
         std::vector<double> scores;
-        for (int64_t position = start; position <= row.position; ++position) {
+        for (int64_t position = start; position <= last; ++position) {
           const double* key = kv.keys.data() + kv.offset(shape.layer, row, position) + kv_head;
           double score = 0.0;
           for (int64_t i = 0; i < dim; ++i) score += queries[i] * key[i];
-          scores.push_back(score * shape.scale);
+          score *= shape.scale;
+          scores.push_back(shape.softcap > 0 ? shape.softcap * std::tanh(score / shape.softcap)
+                                             : score);
         }
         const double largest = *std::max_element(scores.begin(), scores.end());
         double total = 0.0;
         for (double& score : scores) total += score = std::exp(score - largest);
         std::vector<double> mixed(static_cast<size_t>(dim));
-        for (int64_t position = start; position <= row.position; ++position) {
+        for (int64_t position = start; position <= last; ++position) {
           const double* value = kv.values.data() + kv.offset(shape.layer, row, position) + kv_head;
           const double share = scores[static_cast<size_t>(position - start)] / total;
           for (int64_t i = 0; i < dim; ++i) mixed[static_cast<size_t>(i)] += share * value[i];

@@ -1,0 +1,75 @@
+// One call of forward(): the operations of a layer in the order of the paper, over the buffers of a
+// workspace. Private to the forward.
+#pragma once
+
+#include <span>
+
+#include "model/bind.h"
+#include "model/forward.h"
+#include "model/workspace.h"
+
+namespace bittern::model {
+
+class Step {
+ public:
+  Step(const Model& model, backend::Backend& backend, backend::KvStore& store,
+       std::span<const BatchRow> rows, Workspace& workspace, Taps* taps)
+      : model_(model),
+        config_(model.config),
+        backend_(backend),
+        store_(store),
+        rows_(rows),
+        buffers_(*workspace.buffers_),
+        taps_(taps),
+        count_(static_cast<int64_t>(rows.size())) {}
+
+  // See forward_layers(); `hidden` may be null where the range is the whole model.
+  void run(LayerRange layers, float* hidden, float* logits);
+
+ private:
+  void place_rows();
+  void embed();
+  void layer(int64_t index);
+  void head(float* logits);
+
+  // step_attention.cc: the branch's result is left in `projected`.
+  void attention(int64_t index);
+  void rotate(int64_t index, const Norm& norm, int64_t head_count, float* x);
+  void normalise_heads(const Norm& norm, int64_t head_count, float* x);
+
+  // step_ffn.cc: from `input` to `projected`.
+  void ffn(int64_t index);
+  void activate(bool gated, int64_t count, int64_t width);
+  void experts(int64_t index);
+  void expert(int64_t index, int64_t item);
+
+  // rows of `from` normed into `to`; copied where there is no norm.
+  void norm_into(const Norm& norm, const float* from, backend::Activations& to);
+  void norm_rows(const Norm& norm, const float* from, int64_t count, int64_t width, float* to);
+  void norm_in_place(const Norm& norm, backend::Activations& x);
+  void linear(const backend::Linear& weights, backend::Activations& input, float* out,
+              std::string_view pattern, int64_t layer, int64_t item = -1);
+  // `input` as these weights want it.
+  backend::Activations& rotated_for(const backend::Linear& weights, backend::Activations& input);
+  void join(const Norm& post_norm);
+  void tap_layer(int64_t layer);
+
+  std::span<const backend::RowPlace> places() const {
+    return {buffers_.places.data(), rows_.size()};
+  }
+  const Layer& layer_at(int64_t index) const { return model_.layers[static_cast<size_t>(index)]; }
+  const LayerConfig& traits(int64_t index) const {
+    return config_.layers[static_cast<size_t>(index)];
+  }
+
+  const Model& model_;
+  const Config& config_;
+  backend::Backend& backend_;
+  backend::KvStore& store_;
+  std::span<const BatchRow> rows_;
+  Workspace::Buffers& buffers_;
+  Taps* taps_;
+  int64_t count_;
+};
+
+}  // namespace bittern::model

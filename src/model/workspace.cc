@@ -1,0 +1,94 @@
+#include "model/workspace.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace bittern::model {
+namespace {
+
+using backend::Activations;
+
+constexpr int64_t kAlignment = 64;
+
+// Hands out aligned parts of one block; with a null block it only counts.
+class Arena {
+ public:
+  explicit Arena(std::byte* block) : block_(block) {}
+  int64_t used() const { return used_; }
+
+  template <typename T>
+  T* take(int64_t count) {
+    const int64_t start = used_;
+    const int64_t bytes = count * static_cast<int64_t>(sizeof(T));
+    used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    return block_ == nullptr ? nullptr : reinterpret_cast<T*>(block_ + start);
+  }
+  Activations take_activations(int64_t rows, int64_t width) {
+    Activations activations;
+    activations.values = take<float>(rows * width);
+    activations.width = width;
+    activations.codes = take<int8_t>(rows * backend::padded_width(width));
+    activations.inverse_scales = take<float>(rows);
+    activations.sums = take<int32_t>(rows);
+    return activations;
+  }
+
+ private:
+  std::byte* block_;
+  int64_t used_ = 0;
+};
+
+}  // namespace
+
+int64_t Workspace::Buffers::lay_out(const Config& config, int64_t rows, std::byte* start) {
+  Arena arena(start);
+  const ExpertConfig& experts = config.experts;
+  const int64_t ffn_size = std::max(config.ffn_size, experts.ffn_size);
+  hidden = arena.take<float>(rows * config.hidden_size);
+  projected = arena.take<float>(rows * config.hidden_size);
+  input = arena.take_activations(rows, config.hidden_size);
+  query = arena.take<float>(rows * config.query_width());
+  key = arena.take<float>(rows * config.key_width());
+  value = arena.take<float>(rows * config.key_width());
+  attended = arena.take_activations(rows, config.query_width());
+  gate = arena.take<float>(rows * std::max(ffn_size, experts.count));
+  up = arena.take<float>(rows * ffn_size);
+  activated = arena.take_activations(rows, ffn_size);
+  if (experts.count > 0) {
+    shares = arena.take<float>(rows * experts.chosen);
+    chosen = arena.take<int32_t>(rows * experts.chosen);
+    gathered = arena.take_activations(rows, config.hidden_size);
+    expert_out = arena.take<float>(rows * config.hidden_size);
+  }
+  if (config.rotated_inputs) {
+    const int64_t widest = std::max({config.hidden_size, config.query_width(), ffn_size});
+    rotated = arena.take_activations(rows, widest);
+  }
+  return arena.used();
+}
+
+int64_t Workspace::bytes(const Config& config, int64_t max_rows) {
+  return Buffers().lay_out(config, max_rows, nullptr) + kAlignment;
+}
+
+Workspace::Workspace(const Model& model, int64_t max_rows) : buffers_(std::make_unique<Buffers>()) {
+  Buffers& buffers = *buffers_;
+  const auto rows = static_cast<size_t>(max_rows);
+  buffers.max_rows = max_rows;
+  buffers.places.resize(rows);
+  buffers.tokens.resize(rows);
+  buffers.positions.resize(rows);
+  buffers.expert_rows.resize(rows);
+  buffers.expert_shares.resize(rows);
+  buffers.block.resize(static_cast<size_t>(bytes(model.config, max_rows)));
+  void* start = buffers.block.data();
+  size_t space = buffers.block.size();
+  start = std::align(kAlignment, space - kAlignment, start, space);
+  buffers.lay_out(model.config, max_rows, static_cast<std::byte*>(start));
+}
+
+Workspace::~Workspace() = default;
+
+int64_t Workspace::max_rows() const { return buffers_->max_rows; }
+
+}  // namespace bittern::model

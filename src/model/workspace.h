@@ -1,0 +1,39 @@
+// The buffers of a step: private to the forward.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/forward.h"
+
+namespace bittern::model {
+
+// One arena, every buffer 64-byte aligned; R = max_rows, H = hidden_size, A and K the widths of
+// queries and keys, F the wider of a layer's ffn and an expert's, E experts, C chosen of them (all
+// rows of f32 but where said):
+//   hidden [R,H]  projected [R,H]  input [R,H]+codes  query [R,A]  key [R,K]  value [R,K]
+//   attended [R,A]+codes  gate [R,F]  up [R,F]  activated [R,F]+codes
+//   with experts: shares [R,C]  chosen [R,C] int32  gathered [R,H]+codes  expert_out [R,H]
+//   with rotated inputs: rotated [R, widest input]+codes
+//   (the router's logits [R,E] stand in gate, which is free then and at least R * E large)
+struct Workspace::Buffers {
+  int64_t max_rows = 0;
+  float *hidden = nullptr, *projected = nullptr;
+  float *query = nullptr, *key = nullptr, *value = nullptr;
+  float *gate = nullptr, *up = nullptr;
+  backend::Activations input, attended, activated;
+  float *shares = nullptr, *expert_out = nullptr;
+  int32_t *chosen = nullptr;
+  backend::Activations gathered, rotated;
+  std::vector<backend::RowPlace> places;
+  std::vector<int32_t> tokens, positions;
+  std::vector<int32_t> expert_rows;  // of the step, that go to the expert at hand
+  std::vector<float> expert_shares;  // theirs
+  std::vector<std::byte> block;
+
+  // Lays the buffers out over `start` (null: only counts); returns the bytes they take.
+  int64_t lay_out(const Config &config, int64_t rows, std::byte *start);
+};
+
+}  // namespace bittern::model
