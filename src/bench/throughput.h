@@ -1,0 +1,57 @@
+// Tokens a second of a model at a place of its context: prefill of a prompt behind `depth`
+// positions, or decoding of `batch` sequences that each hold `depth` positions. The context is
+// put there directly, as random keys and values through the backend's own store, so that a depth
+// of thousands costs nothing to reach and is read from memory like a real one.
+//
+// The tokens are arbitrary: the time does not depend on them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "backend/backend.h"
+#include "bench/samples.h"
+#include "bench/step_work.h"
+#include "model/model.h"
+
+namespace bittern::bench {
+
+enum class Phase { prefill, decode };
+std::string_view phase_name(Phase phase);
+
+struct Case {
+  Phase phase = Phase::decode;
+  int64_t depth = 0;   // positions stored before
+  int64_t tokens = 0;  // of the prompt; or made for each sequence
+  int64_t batch = 1;   // sequences side by side (decode)
+
+  int64_t positions() const { return depth + tokens; }
+};
+
+struct Result {
+  Case what;
+  Spread tokens_per_second;  // over slices: a prompt, or one step of decoding
+  int64_t repetitions = 0;
+  std::vector<double> slice_seconds;
+  StepWork work;  // of a slice, on average
+
+  double bytes_per_second() const;
+  double operations_per_second() const;
+};
+
+struct ThroughputOptions {
+  int64_t repetitions = 5;
+  // No repetition after the first begins once a case has taken this long.
+  double seconds = 10.0;
+  int64_t max_rows = 512;  // of one step of a prefill
+  uint64_t seed = 1;
+};
+
+// `advanced` is told the tokens of each slice; may be null, may throw to give up. Throws
+// Error{resources} where keys and values do not fit. Positions must be within the model's context.
+Result measure_case(const model::Model& model, backend::Backend& backend, backend::KvType kv_type,
+                    const Case& what, const ThroughputOptions& options,
+                    const std::function<void(int64_t)>& advanced);
+
+}  // namespace bittern::bench
