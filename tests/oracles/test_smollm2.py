@@ -133,7 +133,7 @@ def check_greedy(path: str, peer: Peer, token_count: int, threads: int) -> bool:
     truth = Float(path)
     same = 0
     for number, prompt in enumerate(PROMPTS, 1):
-        ours = bittern("run", path, prompt, "--temperature", "0", "-n", str(token_count),
+        ours = bittern("run", path, prompt, "--raw", "--temperature", "0", "-n", str(token_count),
                        "--threads", str(threads))
         ids = peer.tokenize(prompt, True)
         if ids != ours["prompt_ids"]:

@@ -1,17 +1,23 @@
-// bittern run: one prompt, continued. Text goes to stdout as it is made, statistics to stderr.
+// bittern run: one prompt, answered or continued. A model with a chat template gets the prompt as
+// a user's message; any other, and any with --raw, gets it as it is. Text goes to stdout as it is
+// made, statistics to stderr.
 #include <cmath>
 
 #include "base/error.h"
+#include "base/file_map.h"
 #include "base/interrupt.h"
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "chat/conversation.h"
 #include "cli/command.h"
 #include "cli/input_text.h"
 #include "cli/model_session.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
 #include "engine/generate.h"
+#include "format/chat_template.h"
+#include "format/limits.h"
 
 namespace bittern::cli {
 namespace {
@@ -20,6 +26,13 @@ constexpr int64_t kMaxTokensMax = int64_t{1} << 30;
 constexpr int64_t kLogProbabilitiesMax = 1000;
 
 double per_second(double count, double seconds) { return seconds > 0.0 ? count / seconds : 0.0; }
+
+// What the model reads.
+struct Prompt {
+  std::string text;
+  std::vector<text::TextRange> literal;  // what the user wrote: never special tokens
+  bool templated = false;
+};
 
 // What a run is measured by.
 struct Statistics {
@@ -67,6 +80,8 @@ class Run final : public Command {
   int run(const Log& log) override;
 
  private:
+  void check_flags() const;
+  Prompt prepare(const format::Checkpoint& checkpoint, const Log& log) const;
   engine::Generation generate(const Session& session, const std::vector<int32_t>& ids);
   void print_statistics(const Session& session, const Statistics& statistics,
                         const engine::Generation& generation, const Log& log) const;
@@ -76,18 +91,19 @@ class Run final : public Command {
   ModelFlags model_flags_;
   SamplingFlags sampling_flags_;
   std::optional<std::string> prompt_argument_, prompt_file_;
+  std::optional<std::string> system_, template_file_, template_variables_;
   std::optional<int64_t> max_tokens_, log_probability_count_;
   std::vector<std::string> stops_;
   bool ignore_eos_ = false, raw_ = false, echo_ = false, json_ = false;
 
-  std::string prompt_, text_;
+  std::string prompt_, text_;  // what the model reads, and what it makes
   engine::GenerateOptions options_;
 };
 
 void Run::declare(Flags& flags) {
   model_flags_.declare_path(flags);
   flags.argument("PROMPT", &prompt_argument_, false,
-                 "The text to continue; - or nothing reads standard input.");
+                 "What to answer or continue; - or nothing reads standard input.");
   flags.text({"-f", "FILE", "Read the prompt from a file, less one final newline."}, &prompt_file_);
   flags.integer({"-n,--max-tokens", "N",
                  "Tokens to make at most; until a stop token or the context's end by default."},
@@ -97,15 +113,22 @@ void Run::declare(Flags& flags) {
   flags.toggle({"--ignore-eos", "", "Never choose a token that ends the text."}, &ignore_eos_);
   model_flags_.declare_context(flags);
   model_flags_.declare_threads(flags);
-  flags.toggle({"--raw", "", "The prompt as it is, without a chat template (the only way yet)."},
-               &raw_);
-  flags.toggle({"--echo", "", "Print the prompt before the text."}, &echo_);
+  flags.text({"--system", "TEXT", "A system message before the prompt."}, &system_);
+  flags.toggle({"--raw", "", "The prompt as it is, without the model's chat template."}, &raw_);
+  flags.text({"--chat-template", "FILE", "A Jinja template in place of the model's own."},
+             &template_file_);
+  flags.text({"--template-kwargs", "JSON",
+              "More variables for the template: {\"enable_thinking\": false}."},
+             &template_variables_);
+  flags.toggle({"--echo", "", "Print the prompt, as the model reads it, before the text."}, &echo_);
   flags.integer(
       {"--logprobs", "N", "With --json: the log-probability of each token and of the N likeliest."},
       &log_probability_count_, 0, kLogProbabilitiesMax);
   flags.toggle({"--json", "", "One JSON document at the end instead of streamed text."}, &json_);
   flags.note(
-      "Sampling defaults are the model's own (generation_config.json, general.sampling.*) "
+      "A model with a chat template gets the prompt as a user's message; what the prompt spells is "
+      "then never a special token. Sampling defaults are the model's own (generation_config.json, "
+      "general.sampling.*) "
       "where it has any. Keys and values are kept as f16 unless --kv-type says otherwise.");
 }
 
@@ -124,10 +147,54 @@ engine::Generation Run::generate(const Session& session, const std::vector<int32
   });
 }
 
-int Run::run(const Log& log) {
+void Run::check_flags() const {
   if (log_probability_count_ && !json_) fail(ErrorKind::usage, "run: --logprobs needs --json");
   for (const std::string& stop : stops_)
     if (stop.empty()) fail(ErrorKind::usage, "run: --stop: a text expected, got \"\"");
+  for (const auto& [flag, value] :
+       {std::pair{"--system", &system_}, std::pair{"--chat-template", &template_file_},
+        std::pair{"--template-kwargs", &template_variables_}})
+    if (raw_ && *value) fail(ErrorKind::usage, "run: {}: not with --raw", flag);
+}
+
+// The prompt in the model's chat template, or as it is where there is none.
+Prompt Run::prepare(const format::Checkpoint& checkpoint, const Log& log) const {
+  if (raw_) return {.text = prompt_, .literal = {}};
+  std::vector<format::ChatTemplateSource> templates;
+  if (template_file_)
+    templates.push_back({"default", read_text_file(*template_file_, format::kChatTemplateBytesMax),
+                         *template_file_});
+  else
+    templates = format::read_chat_templates(checkpoint);
+  const auto* source = format::choose_chat_template(templates, std::nullopt, false);
+  if (source == nullptr) {
+    if (system_ || template_variables_)
+      fail(ErrorKind::usage, "run: {}: the model has no chat template; see --chat-template",
+           system_ ? "--system" : "--template-kwargs");
+    log.detail("the model has no chat template: it gets the prompt as it is");
+    return {.text = prompt_, .literal = {}};
+  }
+  chat::Conversation conversation;
+  if (system_) conversation.messages.push_back(chat::message("system", *system_));
+  conversation.messages.push_back(chat::message("user", prompt_));
+  conversation.special_tokens = format::read_special_tokens(checkpoint);
+  if (template_variables_) {
+    const auto document = json::Document::parse(*template_variables_, "run: --template-kwargs");
+    const chat::Value given = chat::Value::from_json(document->root());
+    if (given.dict() == nullptr)
+      fail(ErrorKind::usage, "run: --template-kwargs: a JSON object expected");
+    conversation.variables = *given.dict();
+  }
+  const auto parsed =
+      chat::Template::parse(source->text, fmt::format("{}: chat template", source->file));
+  chat::Rendered rendered = chat::render(parsed, std::move(conversation));
+  log.detail("chat template '{}' of {}", printable(source->name, 40), source->file);
+  return {
+      .text = std::move(rendered.text), .literal = std::move(rendered.literal), .templated = true};
+}
+
+int Run::run(const Log& log) {
+  check_flags();
   prompt_ = read_text("run", "prompt", prompt_argument_, prompt_file_, true);
 
   const Session session =
@@ -145,7 +212,12 @@ int Run::run(const Log& log) {
   options_.top_log_probability_count = log_probability_count_;
   options_.cancelled = interrupt::requested;
 
-  const std::vector<int32_t> ids = tokenizer.encode(prompt_);
+  const Prompt prompt = prepare(model.checkpoint, log);
+  prompt_ = prompt.text;
+  // A template writes the special tokens itself, the first one included.
+  const std::vector<int32_t> ids = tokenizer.encode(
+      prompt_,
+      {.add_special = !prompt.templated, .parse_special = true, .literal = prompt.literal});
   if (echo_ && !json_) write_output(prompt_);
   const engine::Generation generation = generate(session, ids);
   const Statistics statistics{.prompt_tokens = static_cast<int64_t>(ids.size()),
