@@ -8,6 +8,7 @@ holds the answers):
   space                  16.0  White_Space, the same 25 characters in Oniguruma and Rust
   word                   16.0  \\w of Rust's regex crate (UTS 18: Alphabetic M Nd Pc Join_Control)
   digit                  17.0  char::is_numeric of Rust, used by the Digits pre-tokeniser
+  category               16.0  Oniguruma: groups of general categories, for the splits
   normalisation           9.0  crate unicode-normalization-alignments; later characters are inert
 
 Needs: pip install unicodedata2==16.0.0 regex, and perl for the Age property.
@@ -19,6 +20,8 @@ import regex
 import unicodedata2 as ud
 
 LETTER, NUMBER, MARK, SPACE, WORD, DIGIT, NORMALISE = 1, 2, 4, 8, 16, 32, 64
+CATEGORY = {"Lu": 1, "Lt": 1, "Ll": 2, "Lm": 4, "Lo": 4, "M": 8, "N": 16, "P": 64, "S": 128}
+WHITE_SPACE = 32
 BLOCK = 128
 CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 # The numbers that Unicode 17 adds (Tolong Siki digits, three Chinese counting rods).
@@ -63,6 +66,16 @@ def property_bytes(inert_after):
     return flags
 
 
+def category_bytes(flags):
+    """One bit per code point; White_Space goes before the category of controls and separators."""
+    out = bytearray(0x110000)
+    for c in CODE_POINTS:
+        category = ud.category(chr(c))
+        bit = CATEGORY.get(category, CATEGORY.get(category[0], 0))
+        out[c] = WHITE_SPACE if flags[c] & SPACE else bit
+    return out
+
+
 def two_stage(flags):
     blocks, index = {}, []
     for start in range(0, len(flags), BLOCK):
@@ -99,6 +112,7 @@ def main():
     old = present_in("9.0")
     flags = property_bytes(old)
     index, blocks = two_stage(flags)
+    category_index, category_blocks = two_stage(category_bytes(flags))
     hangul = range(0xAC00, 0xD7A4)
     decompositions = [(c, *canonical(c)) for c in sorted(old) if canonical(c) and c not in hangul]
     pairs = sorted((d[1], d[2], d[0]) for d in decompositions
@@ -113,6 +127,9 @@ def main():
     emit("kBlockOf", "uint8_t", [str(i) for i in index],
          f"Block of each run of {BLOCK} code points.")
     emit("kProperties", "uint8_t", [str(b) for b in blocks], "Property bits, block after block.")
+    emit("kCategoryBlockOf", "uint8_t", [str(i) for i in category_index],
+         "The same two stages for the category bit (split_scan.h).")
+    emit("kCategories", "uint8_t", [str(b) for b in category_blocks], "Block after block.")
     emit("kDecompositions", "Decomposition",
          ["{0x%x, 0x%x, 0x%x}" % (d[0], d[1], d[2] if len(d) == 3 else 0) for d in decompositions],
          "One canonical step, by code point; second 0 for a singleton. Hangul is arithmetic.")

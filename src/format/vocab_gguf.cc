@@ -1,19 +1,19 @@
 // A vocabulary from tokenizer.ggml.* keys. Defaults where a key is absent, and the rule by which
 // tokens end a generation, are those of llama.cpp (src/llama-vocab.cpp); its fallback splits for
-// a missing pre-tokeniser are not copied, because they are wrong for nearly every model.
+// a missing pre-tokeniser are not copied, because they are wrong for nearly every model. What a
+// GGUF does not say (the stages around the model) is in vocab_gguf_stages.cc.
 #include <algorithm>
 #include <array>
 #include <limits>
 
 #include "base/error.h"
 #include "format/vocab.h"
-#include "text/split.h"
+#include "format/vocab_gguf_stages.h"
 
 namespace bittern::format {
 namespace {
 
 constexpr std::string_view kModel = "tokenizer.ggml.model";
-constexpr std::string_view kPre = "tokenizer.ggml.pre";
 constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
 constexpr std::string_view kTypes = "tokenizer.ggml.token_type";
 constexpr std::string_view kMerges = "tokenizer.ggml.merges";
@@ -45,42 +45,6 @@ constexpr std::array<std::string_view, 6> kEndKeys = {
     "tokenizer.ggml.eom_token_id",     "tokenizer.ggml.fim_pad_token_id",
     "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"};
 
-std::string require_model(const Metadata& metadata) {
-  const auto model = metadata.get_string(kModel);
-  if (!model) bad_input("{}: {}: expected, got none", metadata.file_name, kModel);
-  if (*model != "gpt2")
-    fail(
-        ErrorKind::unsupported,
-        "{}: {}: vocabularies of kind '{}' are not supported yet; supported: gpt2 (byte-level BPE)",
-        metadata.file_name, kModel, printable(*model));
-  return *model;
-}
-
-// The first uploads of BitNet 2B-4T have a Llama 3 vocabulary and do not say so.
-bool is_unlabelled_bitnet(const Metadata& metadata, size_t token_count) {
-  constexpr size_t kLlama3Tokens = 128256;
-  const auto architecture = metadata.get_string("general.architecture");
-  return (architecture == "bitnet-25" || architecture == "bitnet-b1.58") &&
-         token_count == kLlama3Tokens;
-}
-
-void read_split(const Metadata& metadata, text::VocabSpec& spec) {
-  std::string pre = metadata.get_string(kPre).value_or("default");
-  if (pre == "default" && is_unlabelled_bitnet(metadata, spec.tokens.size())) pre = "llama-bpe";
-  if (pre == "default")
-    fail(ErrorKind::unsupported,
-         "{}: {}: missing or 'default', which does not say how text is split; supported: {}",
-         metadata.file_name, kPre, text::known_splits());
-  const text::SplitName* split = text::find_split_name(pre);
-  if (split == nullptr)
-    fail(ErrorKind::unsupported, "{}: {}: '{}' is not supported; supported: {}", metadata.file_name,
-         kPre, printable(pre), text::known_splits());
-  spec.split = split->split;
-  spec.nfc = split->nfc;
-  spec.ignore_merges = split->ignore_merges;
-  spec.add_bos = split->add_bos;
-}
-
 void read_tokens(const Metadata& metadata, text::VocabSpec& spec) {
   const auto* tokens = metadata.get_strings(kTokens);
   if (tokens == nullptr || tokens->empty())
@@ -108,7 +72,7 @@ void read_tokens(const Metadata& metadata, text::VocabSpec& spec) {
 void read_merges(const Metadata& metadata, text::VocabSpec& spec) {
   const auto* merges = metadata.get_strings(kMerges);
   if (merges == nullptr)
-    bad_input("{}: {}: expected for byte-level BPE, got none", metadata.file_name, kMerges);
+    bad_input("{}: {}: expected for byte-pair encoding, got none", metadata.file_name, kMerges);
   spec.merges.reserve(merges->size());
   for (const std::string& merge : *merges) {
     const size_t space = merge.find(' ', 1);
@@ -129,15 +93,30 @@ int32_t read_id(const Metadata& metadata, std::string_view key, size_t token_cou
   return static_cast<int32_t>(*id);
 }
 
+bool is_byte_level(const text::VocabSpec& spec) {
+  return spec.model == text::TokenizerModel::byte_level_bpe ||
+         (!spec.decoders.empty() && spec.decoders[0].kind == text::DecoderKind::byte_level);
+}
+
+// The defaults of a model stand in `spec` already.
 void read_special(const Metadata& metadata, text::VocabSpec& spec) {
   const size_t count = spec.tokens.size();
-  spec.bos = read_id(metadata, "tokenizer.ggml.bos_token_id", count);
-  spec.eos = read_id(metadata, "tokenizer.ggml.eos_token_id", count);
-  spec.unknown = read_id(metadata, "tokenizer.ggml.unknown_token_id", count);
-  spec.padding = read_id(metadata, "tokenizer.ggml.padding_token_id", count);
+  const auto read = [&](std::string_view key, int32_t& id) {
+    if (metadata.find(key) != nullptr) id = read_id(metadata, key, count);
+    if (id >= static_cast<int32_t>(count)) id = -1;
+  };
+  read("tokenizer.ggml.bos_token_id", spec.bos);
+  read("tokenizer.ggml.eos_token_id", spec.eos);
+  // Byte-level vocabularies name one too, but their models have none: what cannot be spelled is
+  // left out, in llama.cpp as in the tokenizer.json of the same vocabularies.
+  if (!is_byte_level(spec)) read("tokenizer.ggml.unknown_token_id", spec.unknown);
+  read("tokenizer.ggml.padding_token_id", spec.padding);
+  if (spec.model == text::TokenizerModel::word_piece) {
+    read("tokenizer.ggml.cls_token_id", spec.bos);
+    read("tokenizer.ggml.seperator_token_id", spec.eos);  // the format's spelling
+  }
   spec.add_bos = metadata.get_boolean("tokenizer.ggml.add_bos_token").value_or(spec.add_bos);
-  spec.add_eos = metadata.get_boolean("tokenizer.ggml.add_eos_token").value_or(false);
-  spec.add_prefix_space = metadata.get_boolean("tokenizer.ggml.add_space_prefix").value_or(false);
+  spec.add_eos = metadata.get_boolean("tokenizer.ggml.add_eos_token").value_or(spec.add_eos);
   for (const std::string_view key : kEndKeys)
     if (const int32_t id = read_id(metadata, key, count); id >= 0)
       spec.end_of_generation.push_back(id);
@@ -160,15 +139,50 @@ void collect_added(text::VocabSpec& spec) {
   }
 }
 
+void read_scores(const Metadata& metadata, text::VocabSpec& spec) {
+  constexpr std::string_view kScores = "tokenizer.ggml.scores";
+  const auto scores = metadata.get_floats(kScores);
+  if (!scores || scores->size() != spec.tokens.size())
+    bad_input("{}: {}: one for each of {} tokens expected, got {}", metadata.file_name, kScores,
+              spec.tokens.size(), scores ? scores->size() : 0);
+  spec.scores.assign(scores->begin(), scores->end());
+}
+
+struct ModelRow {
+  std::string_view name;
+  void (*read)(const Metadata& metadata, text::VocabSpec& spec);
+  bool has_merges, has_scores;
+};
+constexpr std::array kModels = {
+    ModelRow{"gpt2", gguf_byte_level_stages, true, false},
+    ModelRow{"llama", gguf_sentencepiece_stages, false, true},
+    ModelRow{"bert", gguf_word_piece_stages, false, false},
+    ModelRow{"t5", gguf_unigram_stages, false, true},
+    ModelRow{"gemma4", gguf_gemma4_stages, true, false},
+};
+
+const ModelRow& find_model(const Metadata& metadata) {
+  const auto name = metadata.get_string(kModel);
+  if (!name) bad_input("{}: {}: expected, got none", metadata.file_name, kModel);
+  std::string known;
+  for (const ModelRow& row : kModels) {
+    if (row.name == *name) return row;
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  fail(ErrorKind::unsupported, "{}: {}: vocabularies of kind '{}' are not supported; supported: {}",
+       metadata.file_name, kModel, printable(*name), known);
+}
+
 }  // namespace
 
 text::VocabSpec vocab_from_gguf(const Metadata& metadata) {
-  require_model(metadata);
+  const ModelRow& model = find_model(metadata);
   text::VocabSpec spec;
   spec.source = metadata.file_name;
   read_tokens(metadata, spec);
-  read_split(metadata, spec);
-  read_merges(metadata, spec);
+  model.read(metadata, spec);
+  if (model.has_merges) read_merges(metadata, spec);
+  if (model.has_scores) read_scores(metadata, spec);
   read_special(metadata, spec);
   collect_added(spec);
   return spec;

@@ -42,14 +42,18 @@ size_t skip_space_right(std::string_view text, size_t at) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(const VocabSpec& spec, bool normalized) {
+AddedTokens::AddedTokens(const VocabSpec& spec, bool normalized, const Normalizer* normalizer) {
   roots_.fill(-1);
   for (const AddedToken& token : spec.added) {
     if (token.normalized != normalized || token.content.empty()) continue;
+    std::string content = token.content;
+    if (normalized && normalizer != nullptr) content = normalizer->applied(content);
+    if (normalized && spec.nfc) content = to_nfc(content);
+    if (content.empty()) continue;
     tokens_.push_back(token);
-    const auto index = static_cast<int32_t>(tokens_.size() - 1);
-    if (normalized && spec.nfc) tokens_.back().content = to_nfc(token.content);
-    add(tokens_.back().content, index);
+    tokens_.back().content = std::move(content);
+    has_special_ = has_special_ || token.special;
+    add(tokens_.back().content, static_cast<int32_t>(tokens_.size() - 1));
   }
 }
 
@@ -95,13 +99,16 @@ AddedTokens::Found AddedTokens::longest_at(std::string_view text, size_t at) con
   return found;
 }
 
-std::vector<AddedTokens::Segment> AddedTokens::split(std::string_view text,
-                                                     bool parse_special) const {
+std::vector<AddedTokens::Segment> AddedTokens::split(std::string_view text, bool parse_special,
+                                                     std::span<const TextRange> literal) const {
   std::vector<Segment> segments;
-  size_t done = 0;  // everything before is in a segment
+  auto range = literal.begin();  // the first that does not end before `at`
+  size_t done = 0;               // everything before is in a segment
   size_t at = 0;
   size_t stripped = 0;  // end of the whitespace that rstrip looked through last
   while (at < text.size() && !tokens_.empty()) {
+    while (at < text.size() && roots_[static_cast<unsigned char>(text[at])] < 0) ++at;
+    if (at == text.size()) break;
     const Found found = longest_at(text, at);
     if (found.token < 0) {
       ++at;
@@ -113,7 +120,11 @@ std::vector<AddedTokens::Segment> AddedTokens::split(std::string_view text,
     // The search goes on behind the match itself, so a token may be found in the whitespace
     // that rstrip has just taken; it then counts as well, as in the reference.
     at = end;
-    if (token.special && !parse_special) continue;
+    if (token.special) {
+      while (range != literal.end() && range->end <= begin) ++range;
+      const bool is_literal = range != literal.end() && range->begin < end;
+      if (is_literal || !parse_special) continue;
+    }
     if (token.single_word && touches_word(text, begin, end)) continue;
     if (token.lstrip) begin = std::max(skip_space_left(text, begin, done), done);
     if (token.rstrip) end = stripped = skip_space_right(text, std::max(end, stripped));

@@ -9,9 +9,12 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
+#include "text/normalizer.h"
+#include "text/text_range.h"
 #include "text/vocab_spec.h"
 
 namespace bittern::text {
@@ -25,11 +28,16 @@ class AddedTokens {
   };
 
   // The tokens with `normalized` as given; empty contents are ignored. Those that are normalised
-  // match text after the normaliser, so with `nfc` their content is normalised too.
-  AddedTokens(const VocabSpec& spec, bool normalized);
+  // match text after the normaliser, so their content is normalised too: by `normalizer`, or by
+  // NFC where the spec says `nfc`.
+  AddedTokens(const VocabSpec& spec, bool normalized, const Normalizer* normalizer = nullptr);
 
-  // Cuts valid UTF-8 into segments. Text that lstrip or rstrip takes belongs to its token.
-  std::vector<Segment> split(std::string_view text, bool parse_special) const;
+  // Cuts valid UTF-8 into segments. Text that lstrip or rstrip takes belongs to its token. Special
+  // tokens are passed over unless `parse_special`, and where their content has a byte in a
+  // `literal` range (sorted, disjoint).
+  std::vector<Segment> split(std::string_view text, bool parse_special,
+                             std::span<const TextRange> literal = {}) const;
+  bool has_special() const { return has_special_; }
 
  private:
   struct Node {
@@ -49,6 +57,7 @@ class AddedTokens {
   std::vector<AddedToken> tokens_;
   std::vector<Node> nodes_;
   std::array<int32_t, 256> roots_;  // node of each first byte, or -1
+  bool has_special_ = false;
 };
 
 }  // namespace bittern::text

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -30,7 +31,9 @@ class Bpe {
     std::vector<Symbol> symbols;
     std::vector<uint64_t> heap;  // rank << 32 | position of the left symbol
     std::vector<int32_t> ids;
-    std::vector<uint32_t> ranks;
+    // Of each id and the next one: rank << 32 | the token they join to; kNoPair where there is no
+    // merge. So the least is the merge to make, and says what becomes of it.
+    std::vector<uint64_t> pairs;
   };
 
   // `tokens` must outlive this. Throws bad_input where a merge names a token that is not there,
@@ -40,6 +43,10 @@ class Bpe {
   // Appends the tokens of a piece (any bytes, at most 2^31). A byte that the vocabulary has no
   // token for becomes the unknown token, or nothing where there is none.
   void encode_piece(std::string_view piece, Workspace& work, std::vector<int32_t>& out) const;
+
+  // Merges a sequence of token ids (at most 2^31; `work.ids` or outside of `work`) and appends what
+  // is left: what vocabularies whose first symbols are not bytes start from.
+  void merge(std::span<const int32_t> symbols, Workspace& work, std::vector<int32_t>& out) const;
 
  private:
   struct Merge {
@@ -51,18 +58,22 @@ class Bpe {
   // Whether merging the bytes of a token gives that token, so that its piece needs no merging.
   enum class Reached : uint8_t { unasked, yes, no };
 
+  void read_merges(const VocabSpec& spec);
   void insert(const Merge& merge);
-  const Merge* find(int32_t left, int32_t right) const;
-  uint32_t rank_of(int32_t left, int32_t right) const;
+  uint64_t pair_at(int32_t left, int32_t right) const;
   void merge_short(Workspace& work, std::vector<int32_t>& out) const;
   void merge_long(Workspace& work, std::vector<int32_t>& out) const;
+  void merge_pairs(Workspace& work, std::vector<int32_t>& out) const;
   void merge_piece(std::string_view piece, Workspace& work, std::vector<int32_t>& out) const;
 
   const TokenTable& tokens_;
   bool ignore_merges_;
   int32_t unknown_;
   std::array<int32_t, 256> id_of_byte_;
-  std::vector<Merge> merges_;  // open addressing; size a power of two, at most half full
+  std::vector<Merge> merges_;  // open addressing; size a power of two, at most two thirds full
+  // pair_at of the tokens of two bytes, by left byte << 8 | right byte: what every piece begins
+  // with, in 512 KiB that stay in the cache. Empty where a byte has no token of its own.
+  std::vector<uint64_t> byte_pairs_;
   // Answers found so far; any order of writers gives the same values.
   mutable std::vector<std::atomic<Reached>> reached_;
 };

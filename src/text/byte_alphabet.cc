@@ -39,16 +39,25 @@ uint32_t alphabet_of_byte(unsigned char byte) noexcept { return kMaps.code_point
 
 std::optional<std::string> bytes_of_alphabet(std::string_view token) {
   std::string bytes;
-  bytes.reserve(token.size());
-  while (!token.empty()) {
-    const utf8::Decoded decoded = utf8::decode(token);
-    if (!decoded.valid || decoded.code_point >= kAlphabetEnd) return std::nullopt;
-    const int16_t byte = kMaps.byte[decoded.code_point];
-    if (byte < 0) return std::nullopt;
-    bytes += static_cast<char>(byte);
-    token.remove_prefix(decoded.length);
-  }
+  if (!append_bytes_of_alphabet(token, bytes)) return std::nullopt;
   return bytes;
+}
+
+bool append_bytes_of_alphabet(std::string_view token, std::string& bytes) {
+  const size_t before = bytes.size();
+  for (size_t at = 0; at < token.size();) {
+    utf8::Decoded decoded{static_cast<unsigned char>(token[at]), 1, true, false};
+    if (decoded.code_point >= 0x80) decoded = utf8::decode(token.substr(at));
+    const bool known = decoded.valid && decoded.code_point < kAlphabetEnd;
+    const int byte = known ? kMaps.byte[decoded.code_point] : -1;
+    if (byte < 0) {
+      bytes.resize(before);
+      return false;
+    }
+    bytes += static_cast<char>(byte);
+    at += decoded.length;
+  }
+  return true;
 }
 
 }  // namespace bittern::text

@@ -17,4 +17,7 @@ uint32_t alphabet_of_byte(unsigned char byte) noexcept;
 // not UTF-8), which is the case of many added tokens.
 std::optional<std::string> bytes_of_alphabet(std::string_view token);
 
+// The same, appended; false, and nothing is appended, where there are none.
+bool append_bytes_of_alphabet(std::string_view token, std::string& bytes);
+
 }  // namespace bittern::text

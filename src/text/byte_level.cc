@@ -1,11 +1,19 @@
 #include "text/byte_level.h"
 
+#include <algorithm>
+#include <array>
+#include <numeric>
+
 #include "base/utf8.h"
+#include "text/literal_ranges.h"
 #include "text/nfc.h"
+#include "text/repair.h"
 #include "text/unicode.h"
 
 namespace bittern::text {
 namespace {
+
+constexpr size_t kPiecesAtOnce = 64;
 
 std::vector<bool> special_ids(const VocabSpec& spec) {
   std::vector<bool> special(spec.tokens.size());
@@ -18,48 +26,36 @@ std::vector<bool> special_ids(const VocabSpec& spec) {
   return special;
 }
 
-std::string lossy(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + 16);
-  while (!text.empty()) {
-    const utf8::Decoded decoded = utf8::decode(text);
-    if (decoded.valid) {
-      out += text.substr(0, decoded.length);
-    } else {
-      utf8::append(out, decoded.code_point);
-    }
-    text.remove_prefix(decoded.length);
-  }
-  return out;
-}
-
 }  // namespace
 
 ByteLevelTokenizer::ByteLevelTokenizer(VocabSpec spec, const Split& split)
     : Tokenizer(std::move(spec)),
       split_(split),
+      byte_level_split_(*find_split(kByteLevelSplit)),
       tokens_(spec_),
       bpe_(spec_, tokens_),
       raw_added_(spec_, false),
       normalized_added_(spec_, true),
-      special_(special_ids(spec_)) {}
+      special_(special_ids(spec_)),
+      cache_(std::min(PieceCache::kDefaultEntries, 2 * spec_.tokens.size())) {}
 
 std::vector<int32_t> ByteLevelTokenizer::encode(std::string_view text,
-                                                const EncodeOptions& options) const {
-  std::string repaired;
-  if (!utf8::is_valid(text)) {
-    repaired = lossy(text);
-    text = repaired;
-  }
+                                                const EncodeOptions& asked) const {
+  const RepairedText repaired(text, asked.literal);
+  text = repaired.text();
+  EncodeOptions options = asked;
+  options.literal = repaired.ranges();
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 3 + 2);
   Scratch scratch;
   if (options.add_special && spec_.add_bos) ids.push_back(spec_.bos);
-  for (const AddedTokens::Segment& segment : raw_added_.split(text, options.parse_special)) {
+  for (const AddedTokens::Segment& segment :
+       raw_added_.split(text, options.parse_special, options.literal)) {
     if (segment.id >= 0) {
       ids.push_back(segment.id);
     } else {
-      encode_segment(segment.text, options, scratch, ids);
+      const auto offset = static_cast<size_t>(segment.text.data() - text.data());
+      encode_segment(segment.text, offset, options, scratch, ids);
     }
   }
   if (options.add_special && spec_.add_eos) ids.push_back(spec_.eos);
@@ -67,14 +63,20 @@ std::vector<int32_t> ByteLevelTokenizer::encode(std::string_view text,
 }
 
 // Text between the added tokens of raw text: normalised, then searched for the others.
-void ByteLevelTokenizer::encode_segment(std::string_view text, const EncodeOptions& options,
-                                        Scratch& scratch, std::vector<int32_t>& out) const {
+void ByteLevelTokenizer::encode_segment(std::string_view raw, size_t offset,
+                                        const EncodeOptions& options, Scratch& scratch,
+                                        std::vector<int32_t>& out) const {
   std::string normalised;
+  std::string_view text = raw;
   if (spec_.nfc && !is_surely_nfc(text)) {
     normalised = to_nfc(text);
     text = normalised;
   }
-  for (const AddedTokens::Segment& segment : normalized_added_.split(text, options.parse_special)) {
+  std::vector<TextRange> ranges;
+  if (!options.literal.empty() && normalized_added_.has_special())
+    ranges = literal_ranges(raw, offset, options.literal, text, to_nfc);
+  for (const AddedTokens::Segment& segment :
+       normalized_added_.split(text, options.parse_special, ranges)) {
     if (segment.id >= 0) {
       out.push_back(segment.id);
     } else {
@@ -83,25 +85,29 @@ void ByteLevelTokenizer::encode_segment(std::string_view text, const EncodeOptio
   }
 }
 
-// Text without added tokens. The Digits stage, where there is one, cuts first: what stands
-// between two digits is split as if it were a whole text.
+// Text without added tokens. The scanner of a split with isolated digits knows them; only a prefix
+// space, which each part between digits gets, asks for the two stages one by one.
 void ByteLevelTokenizer::encode_plain(std::string_view text, Scratch& scratch,
                                       std::vector<int32_t>& out) const {
-  if (!split_.isolate_digits) return encode_stage(text, scratch, out);
+  if (!split_.isolate_digits || !spec_.add_prefix_space) {
+    return encode_stage(split_, text, scratch, out);
+  }
   size_t begin = 0;
+  const auto encode_part = [&](size_t end) {
+    if (begin < end) encode_stage(byte_level_split_, text.substr(begin, end - begin), scratch, out);
+    begin = end;
+  };
   for (size_t at = 0; at < text.size();) {
     const utf8::Decoded decoded = utf8::decode(text.substr(at));
-    if (properties(decoded.code_point) & kDigit) {
-      if (begin < at) encode_stage(text.substr(begin, at - begin), scratch, out);
-      encode_stage(text.substr(at, decoded.length), scratch, out);
-      begin = at + decoded.length;
-    }
+    const bool isolated = (properties(decoded.code_point) & kDigit) != 0;
+    if (isolated) encode_part(at);
     at += decoded.length;
+    if (isolated) encode_part(at);
   }
-  if (begin < text.size()) encode_stage(text.substr(begin), scratch, out);
+  encode_part(text.size());
 }
 
-void ByteLevelTokenizer::encode_stage(std::string_view text, Scratch& scratch,
+void ByteLevelTokenizer::encode_stage(const Split& split, std::string_view text, Scratch& scratch,
                                       std::vector<int32_t>& out) const {
   const auto with_prefix = [&](std::string_view part) -> std::string_view {
     if (!spec_.add_prefix_space || part.starts_with(' ')) return part;
@@ -109,11 +115,41 @@ void ByteLevelTokenizer::encode_stage(std::string_view text, Scratch& scratch,
     scratch.prefixed += part;
     return scratch.prefixed;
   };
-  if (split_.regex_in_byte_level) text = with_prefix(text);
+  if (split.regex_in_byte_level) text = with_prefix(text);
+  std::array<size_t, kPiecesAtOnce> lengths;
   while (!text.empty()) {
-    const std::string_view piece = text.substr(0, split_.first_piece(text));
-    text.remove_prefix(piece.size());
-    bpe_.encode_piece(split_.regex_in_byte_level ? piece : with_prefix(piece), scratch.bpe, out);
+    const auto some = std::span<const size_t>(lengths).first(split.cut(text, lengths));
+    if (split.regex_in_byte_level || !spec_.add_prefix_space) {
+      encode_pieces(text, some, scratch, out);
+      text.remove_prefix(std::accumulate(some.begin(), some.end(), size_t{0}));
+      continue;
+    }
+    for (const size_t length : some) {
+      bpe_.encode_piece(with_prefix(text.substr(0, length)), scratch.bpe, out);
+      text.remove_prefix(length);
+    }
+  }
+}
+
+// Pieces that follow each other in `text`. The places in the cache are asked for before the first
+// of them is needed.
+void ByteLevelTokenizer::encode_pieces(std::string_view text, std::span<const size_t> lengths,
+                                       Scratch& scratch, std::vector<int32_t>& out) const {
+  std::array<PieceCache::Key, kPiecesAtOnce> keys;
+  size_t begin = 0;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    keys[i] = PieceCache::key_of(text.substr(begin, lengths[i]), text.size() - begin);
+    cache_.prefetch(keys[i]);
+    begin += lengths[i];
+  }
+  begin = 0;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    if (!cache_.find(keys[i], out)) {
+      const size_t before = out.size();
+      bpe_.encode_piece(text.substr(begin, lengths[i]), scratch.bpe, out);
+      cache_.insert(keys[i], std::span<const int32_t>(out).subspan(before));
+    }
+    begin += lengths[i];
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "text/added_tokens.h"
 #include "text/bpe.h"
+#include "text/piece_cache.h"
 #include "text/split.h"
 #include "text/token_table.h"
 #include "text/tokenizer.h"
@@ -27,17 +28,23 @@ class ByteLevelTokenizer final : public Tokenizer {
     Bpe::Workspace bpe;
     std::string prefixed;
   };
-  void encode_segment(std::string_view text, const EncodeOptions& options, Scratch& scratch,
-                      std::vector<int32_t>& out) const;
+  void encode_segment(std::string_view raw, size_t offset, const EncodeOptions& options,
+                      Scratch& scratch, std::vector<int32_t>& out) const;
   void encode_plain(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
-  void encode_stage(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;
+  void encode_stage(const Split& split, std::string_view text, Scratch& scratch,
+                    std::vector<int32_t>& out) const;
+
+  void encode_pieces(std::string_view text, std::span<const size_t> lengths, Scratch& scratch,
+                     std::vector<int32_t>& out) const;
 
   const Split& split_;
+  const Split& byte_level_split_;  // ByteLevel's own expression, without the stages before it
   TokenTable tokens_;
   Bpe bpe_;
   AddedTokens raw_added_;
   AddedTokens normalized_added_;
   std::vector<bool> special_;  // by id: left out with skip_special
+  mutable PieceCache cache_;   // thread-safe; never changes a result
 };
 
 }  // namespace bittern::text

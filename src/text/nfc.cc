@@ -1,5 +1,6 @@
-// NFC by segments. A character without the kNormalise bit is a starter that neither changes nor
-// joins what stands before it, so text may be cut in front of it: only the segments
+// NFC by segments, for speed; the other forms by runs of text between ASCII characters, which are
+// starters that no form changes. A character without the kNormalise bit is a starter that neither
+// changes nor joins what stands before it, so text may be cut in front of it: only the segments
 // "starter, flagged characters" are decomposed, ordered and composed, the rest is copied.
 // Source: Unicode Standard Annex 15; Hangul arithmetic from the Unicode Standard 3.12.
 #include "text/nfc.h"
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "text/character_table.h"
 #include "text/unicode.h"
 
 namespace bittern::text {
@@ -49,6 +51,17 @@ void append_decomposed(uint32_t code_point, std::vector<Mark>& out) {
   }
   append_decomposed(it->first, out);  // the table's chains are at most four steps deep
   if (it->second != 0) append_decomposed(it->second, out);
+}
+
+// The full compatibility decomposition where there is one, else the canonical one.
+void append_compatible(uint32_t code_point, std::vector<Mark>& out) {
+  const std::span rows(table::kCompatibility, table::kCompatibilityCount);
+  const auto it = std::ranges::lower_bound(rows, code_point, {}, &table::Compatibility::code_point);
+  if (it == rows.end() || it->code_point != code_point) return append_decomposed(code_point, out);
+  for (uint32_t i = 0; i < it->length; ++i) {
+    const uint32_t part = table::kCompatibilityPool[it->place + i];
+    out.push_back({part, combining_class(part)});
+  }
 }
 
 // The primary composite of a pair, or 0.
@@ -114,11 +127,45 @@ void append_normalised(std::string_view segment, std::vector<Mark>& scratch, std
   for (const Mark& mark : scratch) utf8::append(out, mark.code_point);
 }
 
+enum class Form : uint8_t { nfd, nfkc, nfkd };
+
+std::string normalised(std::string_view text, Form form) {
+  std::string out;
+  out.reserve(text.size());
+  std::vector<Mark> marks;  // of a run that begins with the last ASCII character
+  const auto flush = [&] {
+    order_marks(marks);
+    if (form == Form::nfkc) compose_marks(marks);
+    for (const Mark& mark : marks) utf8::append(out, mark.code_point);
+    marks.clear();
+  };
+  while (!text.empty()) {
+    const utf8::Decoded decoded = utf8::decode(text);
+    if (decoded.code_point < 0x80) {
+      flush();
+      marks.push_back({decoded.code_point, 0});
+    } else if (form == Form::nfd) {
+      append_decomposed(decoded.code_point, marks);
+    } else {
+      append_compatible(decoded.code_point, marks);
+    }
+    text.remove_prefix(decoded.length);
+  }
+  flush();
+  return out;
+}
+
 }  // namespace
 
+std::string to_nfd(std::string_view text) { return normalised(text, Form::nfd); }
+std::string to_nfkc(std::string_view text) { return normalised(text, Form::nfkc); }
+std::string to_nfkd(std::string_view text) { return normalised(text, Form::nfkd); }
+
 bool is_surely_nfc(std::string_view text) noexcept {
+  // Nothing below U+0300 changes or composes, so no lead byte below that of U+0300 either.
+  constexpr unsigned char kFirstLead = 0xcc;
   for (size_t at = 0; at < text.size();) {
-    if (static_cast<unsigned char>(text[at]) < 0x80) {
+    if (static_cast<unsigned char>(text[at]) < kFirstLead) {
       ++at;
       continue;
     }

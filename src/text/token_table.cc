@@ -1,5 +1,6 @@
 #include "text/token_table.h"
 
+#include <algorithm>
 #include <bit>
 #include <functional>
 #include <unordered_map>
@@ -32,17 +33,23 @@ std::unordered_map<int32_t, std::string> normalised_texts(const VocabSpec& spec)
 }  // namespace
 
 TokenTable::TokenTable(const VocabSpec& spec) : index_(std::bit_ceil(spec.tokens.size() * 2 + 2)) {
+  size_t total = 0;
+  for (const std::string& token : spec.tokens) total += token.size();
+  pool_.reserve(total);
   offsets_.reserve(spec.tokens.size() + 1);
   offsets_.push_back(0);
   const auto normalised = normalised_texts(spec);
   for (size_t i = 0; i < spec.tokens.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    const auto it = normalised.find(id);
+    const auto it = normalised.empty() ? normalised.end() : normalised.find(id);
     const std::string& text = it == normalised.end() ? spec.tokens[i] : it->second;
-    const auto spelled = bytes_of_alphabet(text);
-    if (spec.kinds[i] != TokenKind::unused) pool_ += spelled ? *spelled : text;
+    const size_t before = pool_.size();
+    const bool spelled = append_bytes_of_alphabet(text, pool_);
+    if (!spelled) pool_ += text;
+    if (spec.kinds[i] == TokenKind::unused) pool_.resize(before);
     offsets_.push_back(pool_.size());
-    if (spelled && !spelled->empty() && is_ordinary(spec.kinds[i])) insert(id);
+    longest_ = std::max(longest_, pool_.size() - before);
+    if (spelled && pool_.size() > before && is_ordinary(spec.kinds[i])) insert(id);
   }
 }
 
@@ -54,6 +61,7 @@ std::string_view TokenTable::bytes(int32_t id) const {
 }
 
 int32_t TokenTable::find(std::string_view bytes_wanted) const {
+  if (bytes_wanted.size() > longest_) return -1;
   const uint32_t hash = hash_of(bytes_wanted);
   const size_t mask = index_.size() - 1;
   for (size_t at = hash & mask; index_[at].id >= 0; at = (at + 1) & mask) {

@@ -33,6 +33,7 @@ class TokenTable {
   void insert(int32_t id);
 
   std::string pool_;
+  size_t longest_ = 0;           // bytes of a token
   std::vector<size_t> offsets_;  // one more than there are tokens
   std::vector<Entry> index_;     // size a power of two, at most half full
 };

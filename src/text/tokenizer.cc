@@ -1,12 +1,14 @@
-// The checks of a vocabulary, and decoding, which is the same for every model of tokeniser.
+// The checks of a vocabulary, templates, and decoding by bytes.
 #include "text/tokenizer.h"
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"
 #include "text/byte_level.h"
+#include "text/pipeline_tokenizer.h"
 #include "text/split.h"
 
 namespace bittern::text {
@@ -32,6 +34,9 @@ void check(const VocabSpec& spec) {
   check_id(spec, "unknown token", spec.unknown, true);
   check_id(spec, "padding token", spec.padding, true);
   for (const int32_t id : spec.end_of_generation) check_id(spec, "end of generation", id, false);
+  for (const auto* pieces : {&spec.single, &spec.pair})
+    for (const TemplatePiece& piece : *pieces)
+      for (const int32_t id : piece.ids) check_id(spec, "template", id, false);
   for (const AddedToken& token : spec.added) {
     check_id(spec, "added token \"" + printable(token.content) + "\"", token.id, false);
     if (!utf8::is_valid(token.content)) {
@@ -57,16 +62,106 @@ size_t append_characters(std::string_view bytes, std::string& out) {
   return 0;
 }
 
+void append_template(std::span<const TemplatePiece> pieces, std::span<const int32_t> first,
+                     std::span<const int32_t> second, bool with_tokens, std::vector<int32_t>& out) {
+  const auto append = [&](std::span<const int32_t> ids) {
+    out.insert(out.end(), ids.begin(), ids.end());
+  };
+  for (const TemplatePiece& piece : pieces) {
+    switch (piece.kind) {
+      case TemplatePiece::Kind::tokens:
+        if (with_tokens) append(piece.ids);
+        break;
+      case TemplatePiece::Kind::first:
+        append(first);
+        break;
+      case TemplatePiece::Kind::second:
+        append(second);
+        break;
+    }
+  }
+}
+
+// Of a tokeniser whose tokens are bytes wherever they stand.
+class ByteStream final : public TokenStream {
+ public:
+  ByteStream(const Tokenizer& tokenizer, const DecodeOptions& options)
+      : tokenizer_(tokenizer), options_(options) {}
+  std::string push(int32_t id) override {
+    return decoder_.push(tokenizer_.token_bytes(id, options_));
+  }
+  std::string finish() override { return decoder_.finish(); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  DecodeOptions options_;
+  StreamDecoder decoder_;
+};
+
 }  // namespace
+
+std::string_view model_name(TokenizerModel model) {
+  switch (model) {
+    case TokenizerModel::byte_level_bpe:
+      return "byte-level BPE";
+    case TokenizerModel::bpe:
+      return "BPE";
+    case TokenizerModel::sentencepiece_bpe:
+      return "SentencePiece BPE";
+    case TokenizerModel::unigram:
+      return "Unigram";
+    case TokenizerModel::word_piece:
+      return "WordPiece";
+    case TokenizerModel::word_level:
+      return "WordLevel";
+  }
+  return "";
+}
 
 std::unique_ptr<Tokenizer> Tokenizer::build(VocabSpec spec) {
   check(spec);
+  if (spec.model != TokenizerModel::byte_level_bpe)
+    return std::make_unique<PipelineTokenizer>(std::move(spec));
   const Split* split = find_split(spec.split);
   if (split == nullptr) {
     fail(ErrorKind::unsupported, "{}: pre-tokeniser \"{}\" is not supported; known: {}",
          spec.source, printable(spec.split), known_splits());
   }
   return std::make_unique<ByteLevelTokenizer>(std::move(spec), *split);
+}
+
+std::vector<int32_t> Tokenizer::with_template(std::vector<int32_t> ids) const {
+  std::vector<int32_t> out;
+  if (spec_.single.empty()) {
+    out.reserve(ids.size() + 2);
+    if (spec_.add_bos) out.push_back(spec_.bos);
+    out.insert(out.end(), ids.begin(), ids.end());
+    if (spec_.add_eos) out.push_back(spec_.eos);
+  } else {
+    append_template(spec_.single, ids, {}, true, out);
+  }
+  return out;
+}
+
+std::vector<int32_t> Tokenizer::encode_pair(std::string_view first, std::string_view second,
+                                            const EncodeOptions& options) const {
+  const bool surrounded = spec_.add_bos || spec_.add_eos || !spec_.single.empty();
+  if (spec_.pair.empty() && surrounded)
+    fail(ErrorKind::unsupported, "{}: no template for two texts", spec_.source);
+  const EncodeOptions plain{.add_special = false, .parse_special = options.parse_special};
+  std::vector<int32_t> out = encode(first, plain);
+  const std::vector<int32_t> other = encode(second, plain);
+  if (spec_.pair.empty()) {
+    out.insert(out.end(), other.begin(), other.end());
+    return out;
+  }
+  const std::vector<int32_t> one = std::exchange(out, {});
+  append_template(spec_.pair, one, other, options.add_special, out);
+  return out;
+}
+
+std::unique_ptr<TokenStream> Tokenizer::stream(const DecodeOptions& options) const {
+  return std::make_unique<ByteStream>(*this, options);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, const DecodeOptions& options) const {

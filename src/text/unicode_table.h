@@ -22,6 +22,8 @@ struct CombiningRange {
 
 extern const uint8_t kBlockOf[];     // 0x110000 / kBlockSize entries
 extern const uint8_t kProperties[];  // the property bits of unicode.h
+extern const uint8_t kCategoryBlockOf[];
+extern const uint8_t kCategories[];  // one bit, Category of split_scan.h
 extern const Decomposition kDecompositions[];
 extern const size_t kDecompositionCount;
 extern const Composition kCompositions[];

@@ -7,6 +7,7 @@
 
 #include "base/json_write.h"
 #include "format/format_support.h"
+#include "text/tokenizer.h"
 #include "throws.h"
 
 namespace bittern::format {
@@ -24,7 +25,7 @@ std::unique_ptr<json::Document> document(const JsonBuilder& value, std::string n
 }
 
 VocabSpec read(const JsonBuilder& tokenizer) {
-  return vocab_from_tokenizer_json(*document(tokenizer), nullptr, nullptr, nullptr);
+  return vocab_from_tokenizer_json(*document(tokenizer));
 }
 
 TEST(VocabHf, TokensById) {
@@ -93,8 +94,8 @@ TEST(VocabHf, ThePostProcessorDecidesOnBos) {
   EXPECT_FALSE(llama3.add_eos);
   EXPECT_EQ(llama3.tokens[static_cast<size_t>(llama3.bos)], "<|begin_of_text|>");
   const auto no_bos = document({{"add_bos_token", false}});
-  EXPECT_TRUE(vocab_from_tokenizer_json(*document(golden_tokenizer("llama3")), no_bos.get(),
-                                        nullptr, nullptr)
+  EXPECT_TRUE(vocab_from_tokenizer_json(*document(golden_tokenizer("llama3")),
+                                        {.tokenizer_config = no_bos.get()})
                   .add_bos);
   JsonBuilder tokenizer = golden_tokenizer("llama3");
   JsonBuilder& single = tokenizer["post_processor"]["processors"][1]["single"];
@@ -113,12 +114,12 @@ TEST(VocabHf, EndOfGenerationIsTheGenerationConfigs) {
   const auto nested = document({{"text_config", {{"eos_token_id", {7, 8}}}}});
   const auto generation = document({{"eos_token_id", {3, 4, 100000}}});
   const auto ids = [&](const json::Document* c, const json::Document* g) {
-    return vocab_from_tokenizer_json(*tokenizer, names.get(), c, g).end_of_generation;
+    return vocab_from_tokenizer_json(*tokenizer, {names.get(), c, g}).end_of_generation;
   };
   EXPECT_EQ(ids(config.get(), generation.get()), (std::vector<int32_t>{3, 4}));
   EXPECT_EQ(ids(config.get(), nullptr), std::vector<int32_t>{5});
   EXPECT_EQ(ids(nested.get(), nullptr), (std::vector<int32_t>{7, 8}));
-  const VocabSpec spec = vocab_from_tokenizer_json(*tokenizer, names.get(), nullptr, nullptr);
+  const VocabSpec spec = vocab_from_tokenizer_json(*tokenizer, {.tokenizer_config = names.get()});
   EXPECT_EQ(spec.tokens[static_cast<size_t>(spec.eos)], "<|eot_id|>");
   EXPECT_EQ(spec.end_of_generation, std::vector<int32_t>{spec.eos});
   EXPECT_EQ(spec.tokens[static_cast<size_t>(spec.padding)], "a");
@@ -154,42 +155,41 @@ void check_json(const std::string& golden, const std::vector<Case>& cases) {
 
 TEST(VocabHf, WhatIsNotSupportedIsNamed) {
   const auto kind = ErrorKind::unsupported;
-  const JsonBuilder nothing;
   check_json(
       "llama3",
       {{"/version", "2.0", "version: 1.0 expected, got '2.0'", kind},
-       {"/model/type", "Unigram", "model.type: 'Unigram' is not supported yet", kind},
-       {"/model/type", "WordPiece", "model.type: 'WordPiece' is not supported yet", kind},
-       {"/model/byte_fallback", true,
-        "model.byte_fallback: a SentencePiece-like vocabulary is not supported yet", kind},
-       {"/model/end_of_word_suffix", "</w>",
-        "model.end_of_word_suffix: '</w>' is not supported yet", kind},
+       {"/model/type", "Sing", "model.type: 'Sing' is not supported yet", kind},
        {"/model/dropout", 0.1, "model.dropout: random merging is not supported yet", kind},
-       {"/normalizer", {{"type", "NFKC"}}, "normalizer: 'NFKC' is not supported yet", kind},
-       {"/pre_tokenizer", nothing, "pre_tokenizer: a vocabulary without one is not supported yet",
-        kind},
-       {"/pre_tokenizer",
-        {{"type", "Metaspace"}},
-        "pre_tokenizer: a last stage other than ByteLevel is not supported yet",
-        kind},
-       {"/pre_tokenizer/pretokenizers/0/pattern/Regex", "a+",
-        "pre_tokenizer: the expression 'a+' is not supported yet", kind},
-       {"/pre_tokenizer/pretokenizers/0/pattern",
-        {{"String", " "}},
-        "pre_tokenizer.pattern: a pattern that is not a Regex is not supported yet",
-        kind},
-       {"/pre_tokenizer/pretokenizers/0/behavior", "Removed",
-        "pre_tokenizer.behavior: 'Removed' is not supported yet", kind},
-       {"/pre_tokenizer/pretokenizers/0",
-        {{"type", "Punctuation"}},
-        "pre_tokenizer: the sequence 'Punctuation, ByteLevel' is not supported yet",
-        kind},
-       {"/decoder", nothing, "decoder: a vocabulary without one is not supported yet", kind},
-       {"/decoder", {{"type", "Metaspace"}}, "decoder: 'Metaspace' is not supported yet", kind},
        {"/post_processor",
-        {{"type", "RobertaProcessing"}},
-        "post_processor: 'RobertaProcessing' is not supported yet",
+        {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, {{"type", "Sing"}}}}},
+        "post_processor: 'Sing' is not supported yet",
         kind}});
+}
+
+// What the scanners do not know runs as stages, with the same ids.
+TEST(VocabHf, StagesWithoutAScanner) {
+  const std::string regex = "/pre_tokenizer/pretokenizers/0/pattern/Regex";
+  JsonBuilder tokenizer = golden_tokenizer("llama3");
+  const VocabSpec known = read(tokenizer);
+  EXPECT_EQ(known.model, text::TokenizerModel::byte_level_bpe);
+  tokenizer[JsonBuilder::json_pointer(regex)] =
+      "(?:" + tokenizer[JsonBuilder::json_pointer(regex)].get<std::string>() + ")";
+  const VocabSpec spec = read(tokenizer);
+  EXPECT_EQ(spec.model, text::TokenizerModel::bpe);
+  EXPECT_EQ(spec.pre_tokenizers.size(), 2u);
+  const auto scanner = text::Tokenizer::build(known), stages = text::Tokenizer::build(spec);
+  for (const char* text : {"it's 12345 \n\n  caf\xc3\xa9!?", "<|eot_id|>x", ""}) {
+    EXPECT_EQ(stages->encode(text), scanner->encode(text)) << text;
+    EXPECT_EQ(stages->decode(stages->encode(text)), scanner->decode(scanner->encode(text)));
+  }
+  for (const auto& [path, value] : std::vector<std::pair<std::string, JsonBuilder>>{
+           {"/normalizer", {{"type", "NFKC"}}},
+           {"/pre_tokenizer/pretokenizers/0/behavior", "Removed"},
+           {"/model/byte_fallback", true}}) {
+    JsonBuilder changed = golden_tokenizer("llama3");
+    changed[JsonBuilder::json_pointer(path)] = value;
+    EXPECT_EQ(read(changed).model, text::TokenizerModel::bpe) << path;
+  }
 }
 
 TEST(VocabHf, WhatIsWrongIsNamed) {
@@ -239,6 +239,20 @@ TEST(VocabHf, HolesAreUnusedTokens) {
   EXPECT_EQ(spec.kinds[299], TokenKind::unused);
   EXPECT_EQ(spec.tokens[299], "");
   EXPECT_EQ(spec.kinds[300], TokenKind::normal);
+}
+
+// Gemma 3's text models have no row for the last token of their vocabulary.
+TEST(VocabHf, AddedTokensWithoutARow) {
+  VocabSpec spec = read(golden_tokenizer("llama3"));
+  const auto count = static_cast<int64_t>(spec.tokens.size());  // the last two are added
+  drop_tokens_without_rows(spec, count);
+  EXPECT_EQ(static_cast<int64_t>(spec.tokens.size()), count);
+  drop_tokens_without_rows(spec, count - 1);
+  EXPECT_EQ(static_cast<int64_t>(spec.tokens.size()), count - 1);
+  EXPECT_EQ(spec.added.size(), 1u);
+  drop_tokens_without_rows(spec, 10);  // stops at BOS, which the template adds
+  EXPECT_EQ(static_cast<int64_t>(spec.tokens.size()), count - 1);
+  EXPECT_NO_THROW(text::Tokenizer::build(spec));
 }
 
 // ---- GGUF ----
@@ -320,11 +334,13 @@ TEST(VocabGguf, Rejections) {
   using Strings = std::vector<std::string>;
   EXPECT_EQ(test::message_of([] { vocab_from_gguf({}); }),
             ": tokenizer.ggml.model: expected, got none");
+  EXPECT_EQ(with("model", value_of("rwkv")),
+            "f: tokenizer.ggml.model: vocabularies of kind 'rwkv' are not supported; supported: "
+            "gpt2, llama, bert, t5, gemma4");
   EXPECT_EQ(with("model", value_of("llama")),
-            "f: tokenizer.ggml.model: vocabularies of kind 'llama' are not supported yet; "
-            "supported: gpt2 (byte-level BPE)");
-  EXPECT_TRUE(with("pre", value_of("tekken"))
-                  .starts_with("f: tokenizer.ggml.pre: 'tekken' is not supported; supported: "));
+            "f: tokenizer.ggml.scores: one for each of 282 tokens expected, got 0");
+  EXPECT_TRUE(with("pre", value_of("sing"))
+                  .starts_with("f: tokenizer.ggml.pre: 'sing' is not supported; supported: "));
   EXPECT_EQ(with("tokens", value_of(Strings{})),
             "f: tokenizer.ggml.tokens: a list of tokens expected, got none");
   EXPECT_EQ(with("tokens", value_of(Strings{"a"})),
@@ -345,7 +361,8 @@ TEST(VocabGguf, Rejections) {
 TEST(Vocab, AFolderWithoutTokenizerSaysSo) {
   EXPECT_EQ(test::message_of([] { read_vocab(open_checkpoint(test::golden("hf_single"))); }),
             test::golden("hf_single").string() +
-                ": tokenizer.json expected beside the weights, got none");
+                ": tokenizer.json, tokenizer.model, tekken.json, *.tiktoken, vocab.json with "
+                "merges.txt, or vocab.txt expected beside the weights, got none");
 }
 
 }  // namespace

@@ -18,13 +18,11 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from tokenizers import processors, trainers
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import split_stages  # noqa: E402
+from split_stages import LLAMA, QWEN  # noqa: E402
 from text_strings import HAND, strings  # noqa: E402
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/data/text")
-LLAMA = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-         r"|\s*[\r\n]+|\s+(?!\S)|\s+")
-QWEN = LLAMA.replace("{1,3}", "")
-GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 VOCABULARY = 2000
 SOURCE_LINES = [
     "def main(args):", "    return [x for x in range(10) if x % 2 == 0]", "#include <vector>", "\t\tbreak;",
@@ -156,13 +154,12 @@ def rows_of_the_split_table(corpus):
 
 
 def pieces():
-    """Where each expression cuts: characters per piece."""
+    """Where the stages of each row cut: characters per piece."""
     texts = strings(len(HAND) + 250, 6, 16)
-    regexes = {"gpt-2": GPT2, "llama-bpe": LLAMA, "qwen2": QWEN}
-    data = {"regexes": regexes, "strings": texts}
-    for name, pattern in regexes.items():
-        split = pre_tokenizers.Split(Regex(pattern), "isolated")
-        data[name] = [[len(piece) for piece, _ in split.pre_tokenize_str(t)] for t in texts]
+    data = {"stages": split_stages.ROWS, "strings": texts}
+    for name in split_stages.ROWS:
+        split = split_stages.pre_tokenizer(name)
+        data[name] = [split_stages.lengths(split, t) for t in texts]
     return data
 
 
