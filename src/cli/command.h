@@ -51,6 +51,11 @@ std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_detokenize();
 std::unique_ptr<Command> make_eval();
 std::unique_ptr<Command> make_bench();
+std::unique_ptr<Command> make_embed();
+std::unique_ptr<Command> make_pull();
+std::unique_ptr<Command> make_list();
+std::unique_ptr<Command> make_rm();
+std::unique_ptr<Command> make_completion();
 std::unique_ptr<Command> make_help();
 std::unique_ptr<Command> make_version();
 

@@ -56,6 +56,7 @@ class Flags {
   };
   const std::vector<Argument>& declared_arguments() const { return declared_arguments_; }
   const std::vector<FlagSpec>& declared_flags() const { return declared_flags_; }
+  const std::vector<std::string>& notes() const { return notes_; }
   const std::string& summary() const { return summary_; }
 
  private:

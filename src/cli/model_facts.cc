@@ -151,7 +151,8 @@ void gather_metadata(const format::Checkpoint& checkpoint, ModelFacts& facts) {
 std::string describe_tokenizer(const format::Checkpoint& checkpoint) {
   try {
     const text::VocabSpec vocab = format::read_vocab(checkpoint);
-    return fmt::format("byte-level BPE, {} tokens, split {}", vocab.tokens.size(), vocab.split);
+    return fmt::format("{}, {} tokens{}{}", text::model_name(vocab.model), vocab.tokens.size(),
+                       vocab.split.empty() ? "" : ", split ", vocab.split);
   } catch (const Error& error) {
     return "none that runs here: " + error.message();
   }

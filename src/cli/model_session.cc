@@ -11,6 +11,7 @@
 #include "format/vocab.h"
 #include "kernel/select.h"
 #include "model/bind.h"
+#include "store/resolve.h"
 
 namespace bittern::cli {
 namespace {
@@ -44,7 +45,8 @@ int64_t context_that_fits(const model::Config& config, const format::Checkpoint&
 }  // namespace
 
 void ModelFlags::declare_path(Flags& flags) {
-  flags.argument("MODEL", &path, true, "A GGUF or SafeTensors file, or a Hugging Face folder.");
+  flags.argument("MODEL", &path, true,
+                 "A GGUF or SafeTensors file, a Hugging Face folder, or a pulled model's name.");
   flags.text({"--gguf-dialect", "NAME",
               "How to read a GGUF whose layout its sizes leave open: mainline, bitnet, ..."},
              &gguf_dialect);
@@ -67,7 +69,8 @@ void ModelFlags::declare_context(Flags& flags) {
 }
 
 format::Checkpoint ModelFlags::open() const {
-  return format::open_checkpoint(*path, {.gguf_dialect = gguf_dialect.value_or("")});
+  return format::open_checkpoint(model_store::resolve_model(*path),
+                                 {.gguf_dialect = gguf_dialect.value_or("")});
 }
 
 int ModelFlags::thread_count() const {
@@ -93,15 +96,10 @@ const text::Tokenizer& Session::tokenizer() const {
 
 std::vector<std::string> Session::kernels() const {
   std::vector<std::string> names;
-  const auto note = [&](const std::unique_ptr<backend::Linear>& linear) {
-    if (linear && std::find(names.begin(), names.end(), linear->kernel) == names.end())
+  for (const backend::Linear* linear : model->linears()) {
+    if (std::find(names.begin(), names.end(), linear->kernel) == names.end())
       names.push_back(linear->kernel);
-  };
-  for (const model::Layer& layer : model->layers)
-    for (const auto* linear : {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
-                               &layer.up, &layer.down})
-      note(*linear);
-  note(model->head);
+  }
   return names;
 }
 
@@ -116,9 +114,22 @@ engine::SequenceRunner Session::make_runner(int64_t positions) const {
 
 Session load_session(const ModelFlags& flags, RunShape shape, const Log& log) {
   const double started = monotonic_seconds();
-  format::Checkpoint checkpoint = flags.open();
+  Session session = load_session(flags.open(), flags, shape, log);
+  session.load_seconds = monotonic_seconds() - started;
+  return session;
+}
+
+Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, RunShape shape,
+                     const Log& log) {
+  const double started = monotonic_seconds();
   const model::ArchSpec& arch = model::find_architecture(checkpoint);
   const model::Config config = model::read_config(checkpoint, arch);
+
+  if (shape.max_logit_rows > 0 && !config.has_head) {
+    fail(ErrorKind::unsupported,
+         "{}: {} is an encoder and predicts no text; `bittern embed` runs it", config.file,
+         arch.name);
+  }
 
   Session session;
   session.kv_type = flags.kv();
@@ -164,6 +175,8 @@ std::vector<std::string> plan_lines(const model::MemoryPlan& plan) {
 }
 
 std::unique_ptr<text::Tokenizer> load_tokenizer(const ModelFlags& flags) {
+  if (auto spec = format::read_vocab_file(*flags.path))
+    return text::Tokenizer::build(*std::move(spec));
   return text::Tokenizer::build(format::read_vocab(flags.open()));
 }
 

@@ -37,7 +37,7 @@ std::string_view kv_type_name(backend::KvType type);
 struct RunShape {
   int64_t context = 0;         // positions; 0: the model's maximum, or what memory allows
   int64_t max_rows = 512;      // tokens in one step
-  int64_t max_logit_rows = 1;  // rows of a step whose logits are wanted
+  int64_t max_logit_rows = 1;  // rows of a step whose logits are wanted; 0: hidden states are
 };
 
 // A model ready to run. Members are destroyed in reverse order: the model before the backend
@@ -63,6 +63,9 @@ struct Session {
 // Opens, plans memory and loads. A context that memory cut short is said in the log. Throws
 // Error{resources} before anything large is taken.
 Session load_session(const ModelFlags& flags, RunShape shape, const Log& log);
+// The same of a checkpoint that is open already, or was made in memory; flags.path is not used.
+Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, RunShape shape,
+                     const Log& log);
 
 // The plan in words, one line per part.
 std::vector<std::string> plan_lines(const model::MemoryPlan& plan);

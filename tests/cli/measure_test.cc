@@ -173,19 +173,77 @@ TEST(Eval, VerbosePrintsTheValueAfterEveryChunk) {
 }
 
 TEST(Bench, JsonHasItsKeys) {
-  const JsonBuilder json =
-      json_of(run_program({"bench", example_model(), "--prompt-tokens", "16", "--text-tokens", "4",
-                           "--repetitions", "3", "--json"}));
-  EXPECT_EQ(keys_of(json), (Words{"model", "backend", "kernels", "threads", "kv_type", "prefill",
-                                  "decode", "load_seconds", "peak_memory_bytes"}));
-  for (const char* part : {"prefill", "decode"}) {
-    const JsonBuilder& rates = json[part];
-    EXPECT_EQ(keys_of(rates), (Words{"tokens", "median", "least", "most", "runs"}));
-    ASSERT_EQ(rates["runs"].size(), 3u);
-    EXPECT_LE(rates["least"], rates["median"]);
-    EXPECT_LE(rates["median"], rates["most"]);
-    EXPECT_GT(rates["least"], 0.0);
+  const JsonBuilder json = json_of(run_program(
+      {"bench", example_model(), "--prompt-tokens", "16", "--text-tokens", "4", "--depth", "0,8",
+       "--batch", "2", "--repetitions", "3", "--limits", "off", "--json"}));
+  EXPECT_EQ(keys_of(json),
+            (Words{"model", "weights", "backend", "kernels", "threads", "kv_type", "context",
+                   "load_seconds", "peak_memory_bytes", "machine", "limits", "results"}));
+  EXPECT_EQ(keys_of(json["machine"]),
+            (Words{"processor", "features", "logical_processors", "usable_cores", "cpu_quota",
+                   "virtual_machine", "memory_bytes", "available_bytes", "huge_pages", "system",
+                   "compiler", "stolen_share"}));
+  ASSERT_EQ(json["results"].size(), 4u);
+  for (const JsonBuilder& row : json["results"]) {
+    EXPECT_EQ(keys_of(row),
+              (Words{"phase", "depth", "batch", "tokens", "repetitions", "tokens_per_second",
+                     "slice_seconds", "slice_bytes", "slice_operations", "bytes_per_second",
+                     "operations_per_second", "memory_share", "compute_share"}));
+    const JsonBuilder& rate = row["tokens_per_second"];
+    EXPECT_EQ(keys_of(rate), (Words{"median", "p10", "p90", "least", "most", "count"}));
+    EXPECT_LE(rate["least"], rate["p10"]);
+    EXPECT_LE(rate["p10"], rate["median"]);
+    EXPECT_LE(rate["median"], rate["p90"]);
+    EXPECT_GT(rate["least"], 0.0);
+    EXPECT_TRUE(row["memory_share"].is_null());
   }
+  EXPECT_EQ(json["results"][0]["slice_seconds"].size(), 3u);   // prompts
+  EXPECT_EQ(json["results"][2]["slice_seconds"].size(), 12u);  // steps
+}
+
+TEST(Bench, LimitsGiveShares) {
+  const JsonBuilder json =
+      json_of(run_program({"bench", "--shape", "tiny-ternary", "--prompt", "0", "--generate", "2",
+                           "--repetitions", "1", "--depth", "0", "--batch", "1", "--json"}));
+  EXPECT_GT(json["limits"]["read_bytes_per_second"]["median"], 1e8);
+  ASSERT_EQ(json["results"].size(), 1u);
+  EXPECT_GT(json["results"][0]["memory_share"], 0.0);
+}
+
+TEST(Bench, AWrittenShapeRunsLikeAnyFile) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "made.gguf").string();
+  const Finished made = run_program({"bench", "--shape", "tiny", "--codec", "q8_0", "--write-gguf",
+                                     file, "--prompt", "0", "--generate", "0", "--quiet"});
+  EXPECT_EQ(made.status, 0) << made.err;
+  const JsonBuilder facts = json_of(run_program({"show", file, "--json"}));
+  EXPECT_EQ(facts["architecture"]["vocab_size"], 512);
+  const Finished run = run_program({"bench", file, "--prompt", "4", "--generate", "0", "--limits",
+                                    "off", "--csv", "--seconds", "0"});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_NE(run.out.find("\nprefill,0,1,4,1,"), std::string::npos) << run.out;
+}
+
+TEST(Bench, KernelsOneByOne) {
+  const JsonBuilder json =
+      json_of(run_program({"bench", "kernels", "--codec", "tq2_0", "--batch", "1", "--seconds", "0",
+                           "--limits", "off", "--json"}));
+  bool linear = false;
+  for (const JsonBuilder& row : json["results"]) {
+    EXPECT_EQ(keys_of(row), (Words{"kernel", "isa", "shape", "threads", "seconds", "bytes",
+                                   "operations", "share", "bound", "selected", "scalar_only"}));
+    linear = linear || row["kernel"] == "linear TQ2_0";
+  }
+  EXPECT_TRUE(linear);
+  EXPECT_EQ(run_program({"bench", "kernels", "--depth", "1"}).status, 2);
+}
+
+TEST(Bench, RefusesWhatDoesNotGoTogether) {
+  EXPECT_EQ(run_program({"bench"}).status, 2);
+  EXPECT_EQ(run_program({"bench", example_model(), "--shape", "tiny"}).status, 2);
+  EXPECT_EQ(run_program({"bench", "--shape", "huge"}).status, 2);
+  for (const char* list : {"", "1,", "x", "1,,2", "-1", "1;2"})
+    EXPECT_EQ(run_program({"bench", example_model(), "--depth", list}).status, 2) << list;
 }
 
 }  // namespace

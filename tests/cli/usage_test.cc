@@ -7,8 +7,8 @@
 namespace bittern::test {
 namespace {
 
-const char* const kVerbs[] = {"run",  "show",  "tokenize", "detokenize",
-                              "eval", "bench", "help",     "version"};
+const char* const kVerbs[] = {"run",  "show", "tokenize", "detokenize", "eval", "bench",  "embed",
+                              "pull", "list", "rm",       "completion", "help", "version"};
 
 // Nothing on stdout, one line on stderr.
 void expect_refusal(const std::vector<std::string>& arguments, int status,
@@ -46,7 +46,7 @@ TEST(Usage, WrongWordsAreNamedWithTheRightOnes) {
   expect_refusal({"rnu"}, 2, "bittern: unknown verb rnu; did you mean run?");
   expect_refusal({"dance"}, 2,
                  "bittern: unknown verb dance; the verbs are run, show, tokenize, detokenize, "
-                 "eval, bench, help, version");
+                 "eval, bench, embed, pull, list, rm, completion, help, version");
   expect_refusal({"--temp", "1"}, 2, "bittern: a verb comes first, got --temp; see: bittern help");
   expect_refusal({"help", "evla"}, 2, "bittern: unknown verb evla; did you mean eval?");
   expect_refusal({"run"}, 2, "bittern: run: MODEL is missing; see: bittern help run");

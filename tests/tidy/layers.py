@@ -11,11 +11,14 @@ FLOORS = {
     "text": 1,
     "kernel": 2,
     "format": 2,
+    "chat": 2,
     "backend/backend.h": 2,
     "backend": 3,
+    "store": 3,
     "model": 4,
     "engine": 5,
     "eval": 5,
+    "bench": 6,
     "cli": 8,
 }
 
@@ -24,6 +27,10 @@ FENCES = {
     "simdjson": "src/base/",
     "nlohmann/": "src/base/",
     "CLI/": "src/cli/",
+    "openssl/": "src/base/",
+    "zlib.h": "src/base/",
+    "oniguruma.h": "src/text/",
+    "curl/": "src/store/",
     "gtest/": "tests/",
     "gmock/": "tests/",
 }

@@ -30,6 +30,8 @@ TABLES = (
                  ("tests/model/", "tests/data/model/")),
     LiteralTable("split", "src/text/split.cc", r'\bSplit\{"([^"]+)"',
                  ("tests/text/", "tests/data/text/")),
+    LiteralTable("catalogue", "src/store/catalogue.cc", r'\bCatalogueRow\{"([^"]+)"',
+                 ("tests/store/",)),
     LiteralTable("verb", "src/cli/verb/table.cc", r'\{"([a-z]+)", "', ("tests/cli/",)),
 )
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/json_write.h"
 #include "cli/command.h"
+#include "cli/man_page.h"
 #include "cli/output.h"
 
 namespace bittern::cli {
@@ -37,11 +38,15 @@ class Help final : public Command {
   void declare(Flags& flags) override {
     flags.argument("VERB", &verb_, false, "The verb to explain; all of them by default.");
     flags.toggle({"--json", "", "Every verb with its arguments and flags as JSON."}, &json_);
+    flags.toggle({"--man", "", "The manual page, as roff."}, &man_);
   }
   int run(const Log&) override {
     if (json_ && verb_)
       fail(ErrorKind::usage, "help: --json lists all verbs; leave {} out", *verb_);
-    if (json_) {
+    if (man_) {
+      if (json_ || verb_) fail(ErrorKind::usage, "help: --man stands alone");
+      write_output(man_page());
+    } else if (json_) {
       write_output(to_text(verbs_json(), 2) + "\n");
     } else {
       write_output(verb_ ? DeclaredVerb(require_verb(*verb_)).flags->help() : general_help());
@@ -51,7 +56,7 @@ class Help final : public Command {
 
  private:
   std::optional<std::string> verb_;
-  bool json_ = false;
+  bool json_ = false, man_ = false;
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include "cli/model_facts.h"
 #include "cli/model_session.h"
 #include "cli/output.h"
+#include "store/remote_model.h"
+#include "store/resolve.h"
 
 namespace bittern::cli {
 namespace {
@@ -105,11 +107,14 @@ class Show final : public Command {
     flags.toggle({"--json", "", "One JSON document, metadata whole."}, &json_);
     flags.note(
         "Bits per weight count every byte of the tensors, scales included; body leaves "
-        "the token embedding and the head out.");
+        "the token embedding and the head out. MODEL may also be hf:ORG/REPO[:FILE] or the web "
+        "address of a file: only its header is fetched.");
   }
 
-  int run(const Log&) override {
-    const format::Checkpoint checkpoint = model_flags_.open();
+  int run(const Log& log) override {
+    std::optional<model_store::RemoteModel> remote;
+    const format::Checkpoint checkpoint =
+        model_store::is_remote(*model_flags_.path) ? open_remote(remote, log) : model_flags_.open();
     plan_options_.context = model_flags_.context.value_or(0);
     plan_options_.kv_type = model_flags_.kv();
     const ModelFacts facts = gather_facts(checkpoint, plan_options_);
@@ -118,6 +123,20 @@ class Show final : public Command {
   }
 
  private:
+  // A file that is not here, by its header alone.
+  format::Checkpoint open_remote(std::optional<model_store::RemoteModel>& remote,
+                                 const Log& log) const {
+    const std::string& name = *model_flags_.path;
+    remote.emplace(name, model_store::Settings::from_environment());
+    log.info("{}: {} of {} fetched", name,
+             format_bytes(static_cast<double>(remote->fetched_bytes())),
+             format_bytes(static_cast<double>(remote->bytes())));
+    format::Checkpoint checkpoint = format::open_checkpoint(
+        remote->path(), {.gguf_dialect = model_flags_.gguf_dialect.value_or("")});
+    checkpoint.path = name;
+    return checkpoint;
+  }
+
   std::string page(const format::Checkpoint& checkpoint, const ModelFacts& facts) const;
   std::string document(const format::Checkpoint& checkpoint, const ModelFacts& facts) const;
 
@@ -197,6 +216,11 @@ std::string Show::document(const format::Checkpoint& checkpoint, const ModelFact
     for (const TensorView& tensor : checkpoint.tensors)
       list.push_back({{"name", tensor.name},
                       {"type", type_name(checkpoint, tensor)},
+                      {"shape", tensor.shape},
+                      {"bytes", tensor.bytes.size()}});
+    for (const format::OpaqueTensor& tensor : checkpoint.opaque)
+      list.push_back({{"name", tensor.name},
+                      {"type", tensor.type},
                       {"shape", tensor.shape},
                       {"bytes", tensor.bytes.size()}});
     result["tensors"] = std::move(list);

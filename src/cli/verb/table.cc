@@ -13,6 +13,11 @@ constexpr Verb kVerbs[] = {
     {"detokenize", "Token ids to text.", make_detokenize},
     {"eval", "Measure a model: perplexity of a text.", make_eval},
     {"bench", "Measure speed: tokens per second of prompt and of text.", make_bench},
+    {"embed", "Texts as vectors, and how alike they are.", make_embed},
+    {"pull", "Bring a model here, by name or from the hub.", make_pull},
+    {"list", "The models that are here, or that can be pulled.", make_list},
+    {"rm", "Remove a pulled model.", make_rm},
+    {"completion", "A completion script for bash, zsh or fish.", make_completion},
     {"help", "Explain a verb.", make_help},
     {"version", "Print the version.", make_version},
 };
