@@ -106,7 +106,21 @@ fs::path vocab_file_of(const fs::path& folder) {
   return {};
 }
 
+// Old folders keep the ids of added tokens in a file of their own, unless tokenizer_config.json has
+// them. That file is not read: without it those tokens would be missing in silence.
+void refuse_added_tokens_file(const fs::path& path, const VocabFiles& files) {
+  std::error_code error;
+  const fs::path added = path.parent_path() / "added_tokens.json";
+  if (path.filename() == "tokenizer.json" || !fs::is_regular_file(added, error)) return;
+  const json::Document* config = files.tokenizer_config;
+  if (config != nullptr && config->root().get("added_tokens_decoder")) return;
+  fail(ErrorKind::unsupported,
+       "{}: not supported; save the tokenizer with transformers again (tokenizer.json)",
+       printable(added.string(), 200));
+}
+
 std::optional<text::VocabSpec> read_file(const fs::path& path, const VocabFiles& files) {
+  refuse_added_tokens_file(path, files);
   if (path.extension() == ".json") return read_json_file(path, files);
   const Read read = reader_of(path);
   if (read == nullptr) return std::nullopt;

@@ -209,7 +209,7 @@ TEST(FloatLinear, SaysWhatItIs) {
   Machine machine(1, kernel::scalar_table);
   EXPECT_EQ(machine.backend->pack(source_of(fast, false))->kernel, "float/scalar");
   EXPECT_EQ(machine.backend->pack(source_of(slow, false))->kernel,
-            "float/scalar, decode scalar TQ2_0");
+            "float/scalar (scalar decode of TQ2_0)");
   EXPECT_EQ(machine.backend->description(), "cpu scalar, 1 thread");
 }
 

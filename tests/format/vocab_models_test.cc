@@ -207,6 +207,20 @@ TEST(VocabFolder, SentencePieceWithTheClassOfItsConfig) {
   EXPECT_EQ(thrown->kind, ErrorKind::unsupported);
 }
 
+TEST(VocabFolder, AddedTokensInAFileOfTheirOwnAreRefusedNotDropped) {
+  Folder folder;
+  folder.write("tokenizer.model", test::read_file(data_file("spm_bpe.model")));
+  folder.write("added_tokens.json", R"({"<x>": 600})");
+  const auto thrown = test::thrown_by([&] { read_vocab_file(folder.path()); });
+  ASSERT_TRUE(thrown);
+  EXPECT_EQ(thrown->kind, ErrorKind::unsupported);
+  EXPECT_NE(thrown->message.find("added_tokens.json: not supported"), std::string::npos)
+      << thrown->message;
+  folder.write("tokenizer_config.json",
+               R"({"added_tokens_decoder": {"600": {"content": "<x>", "special": true}}})");
+  EXPECT_EQ(read_vocab_file(folder.path())->tokens.at(600), "<x>");
+}
+
 TEST(VocabFolder, NothingToRead) {
   Folder folder;
   EXPECT_FALSE(read_vocab_file(folder.path()));

@@ -1,6 +1,8 @@
 // Reading of the golden files under tests/data/text.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,7 +15,7 @@
 namespace bittern::text {
 
 inline std::string golden_path(std::string_view name) {
-  return std::string(BITTERN_TEST_DATA) + "/text/" + std::string(name);
+  return fmt::format("{}/text/{}", BITTERN_TEST_DATA, name);
 }
 
 inline std::unique_ptr<json::Document> read_golden(std::string_view name) {

@@ -139,7 +139,7 @@ void CpuBackend::bind_float(const LinearSource& source, CpuLinear& linear) {
   if (linear.decode != nullptr) {
     linear.row_bytes = codec.tensor_bytes(1, linear.in_size).value_or(0);
   } else if (codec.id != codec::Id::f32) {
-    linear.kernel += fmt::format(", decode scalar {}", codec.name);
+    linear.kernel += fmt::format(" (scalar decode of {})", codec.name);
   }
 }
 
