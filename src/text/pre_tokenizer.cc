@@ -110,12 +110,7 @@ class AtText final : public AtPattern {
 
  private:
   std::vector<Regex::Match> find(std::string_view text) const override {
-    std::vector<Regex::Match> matches;
-    if (pattern_.empty()) return matches;
-    for (size_t at = text.find(pattern_); at != std::string_view::npos;
-         at = text.find(pattern_, at + pattern_.size()))
-      matches.push_back({at, at + pattern_.size()});
-    return matches;
+    return find_literal(text, pattern_);
   }
   std::string pattern_;
 };

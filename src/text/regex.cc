@@ -130,4 +130,13 @@ std::vector<Regex::Match> Regex::find_all(std::string_view text) const {
   return matches;
 }
 
+std::vector<Regex::Match> find_literal(std::string_view text, std::string_view pattern) {
+  std::vector<Regex::Match> matches;
+  if (pattern.empty()) return matches;
+  for (size_t at = text.find(pattern); at != std::string_view::npos;
+       at = text.find(pattern, at + pattern.size()))
+    matches.push_back({at, at + pattern.size()});
+  return matches;
+}
+
 }  // namespace bittern::text

@@ -33,4 +33,7 @@ class Regex {
   std::string source_, pattern_;
 };
 
+// The same for a pattern that stands for itself; an empty one is found nowhere.
+std::vector<Regex::Match> find_literal(std::string_view text, std::string_view pattern);
+
 }  // namespace bittern::text
