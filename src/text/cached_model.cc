@@ -1,6 +1,8 @@
 #include "text/cached_model.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace bittern::text {
 
@@ -11,16 +13,29 @@ CachedModel::CachedModel(std::unique_ptr<TokenModel> model, const VocabSpec& spe
 
 void CachedModel::encode(std::string_view piece, ModelScratch& scratch,
                          std::vector<int32_t>& out) const {
+  // Some words ahead are asked for at once, so that their cache lines arrive together.
+  constexpr size_t kAhead = 16;
+  struct Word {
+    PieceCache::Key key;
+    std::string_view text;
+  };
+  std::array<Word, kAhead> words;
   SafeCuts::Packed packed{};
   while (!piece.empty()) {
-    const std::string_view word = piece.substr(0, cuts_.first_part(piece, packed));
-    const PieceCache::Key key = PieceCache::key_of(packed.view(), packed.bytes.size());
-    if (!cache_.find(key, out)) {
-      const size_t before = out.size();
-      model_->encode(word, scratch, out);
-      cache_.insert(key, std::span<const int32_t>(out).subspan(before));
+    size_t count = 0;
+    while (count < kAhead && !piece.empty()) {
+      const std::string_view text = piece.substr(0, cuts_.first_part(piece, packed));
+      words[count] = {PieceCache::key_of(packed.view(), packed.bytes.size()), text};
+      cache_.prefetch(words[count].key);
+      piece.remove_prefix(text.size());
+      ++count;
     }
-    piece.remove_prefix(word.size());
+    for (const Word& word : std::span(words).first(count)) {
+      if (cache_.find(word.key, out)) continue;
+      const size_t before = out.size();
+      model_->encode(word.text, scratch, out);
+      cache_.insert(word.key, std::span<const int32_t>(out).subspan(before));
+    }
   }
 }
 

@@ -36,9 +36,13 @@ bool is_text(TokenKind kind) {
 }  // namespace
 
 SafeCuts::SafeCuts(const VocabSpec& spec) {
-  if (spec.model == TokenizerModel::bpe) any_ = read_merges(spec);
-  if (spec.model == TokenizerModel::sentencepiece_bpe) any_ = read_pieces(spec);
-  if (any_) allow_cuts(spec);
+  bool proven = false;
+  if (spec.model == TokenizerModel::bpe) proven = read_merges(spec);
+  if (spec.model == TokenizerModel::sentencepiece_bpe) proven = read_pieces(spec);
+  if (proven)
+    allow_cuts(spec);
+  else
+    joined_.fill(1);
 }
 
 // False where there is no proof.
@@ -107,22 +111,23 @@ SafeCuts::Coded SafeCuts::code_at(std::string_view text, size_t at) {
 size_t SafeCuts::first_part(std::string_view text, Packed& packed) const {
   constexpr char kPackedSpace = '\xff';
   packed.count = 0;
-  const auto pack = [&](size_t at, Coded c) {
-    const std::string_view bytes =
-        c.code == kSpaceCode ? std::string_view(&kPackedSpace, 1) : text.substr(at, c.length);
-    for (const char byte : bytes) {
-      if (packed.count < packed.bytes.size()) packed.bytes[packed.count] = byte;
-      ++packed.count;
-    }
+  const auto pack = [&](char byte) {
+    if (packed.count < packed.bytes.size()) packed.bytes[packed.count] = byte;
+    ++packed.count;
   };
-  size_t left = kOtherCode;
+  const uint8_t* joined = &joined_[kOtherCode * kCodes];  // the row of the character on the left
   size_t at = 0;
   while (at < text.size()) {
-    const Coded right = code_at(text, at);
-    if (any_ && at > 0 && joined_[left * kCodes + right.code] == 0) break;
-    pack(at, right);
-    left = right.code;
-    at += right.length;
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const auto [code, length] = byte < 0x80 ? Coded{byte, 1} : code_at(text, at);
+    if (at > 0 && joined[code] == 0) break;
+    if (code == kSpaceCode) {
+      pack(kPackedSpace);
+    } else {
+      for (size_t i = 0; i < length; ++i) pack(text[at + i]);
+    }
+    joined = &joined_[code * kCodes];
+    at += length;
   }
   return at;
 }

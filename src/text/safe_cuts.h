@@ -47,7 +47,6 @@ class SafeCuts {
   void join(std::string_view left, std::string_view right);
   void allow_cuts(const VocabSpec& spec);
 
-  bool any_ = false;
   std::array<uint8_t, kCodes * kCodes> joined_{};  // by left code * kCodes + right code: no cut
 };
 
