@@ -1,5 +1,8 @@
 #include "text/normalizer.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/utf8.h"
 #include "text/byte_alphabet.h"
 #include "text/character_class.h"
@@ -247,15 +250,50 @@ class Precompiled final : public Stage {
   Charsmap map_;
 };
 
-void add_bert(const BertOptions& options, std::vector<std::unique_ptr<Stage>>& stages) {
-  if (options.clean_text) stages.push_back(std::make_unique<BertClean>());
-  if (options.chinese_chars) stages.push_back(std::make_unique<Rewrite>(space_chinese));
-  if (options.strip_accents) {
-    stages.push_back(std::make_unique<Rewrite>(to_nfd));
-    stages.push_back(std::make_unique<DropNonspacing>());
+// BERT's normaliser. Each of its steps looks at one ASCII character at a time, so that together
+// they are a table for text of nothing else.
+class Bert final : public Stage {
+ public:
+  explicit Bert(const BertOptions& options) {
+    if (options.clean_text) stages_.push_back(std::make_unique<BertClean>());
+    if (options.chinese_chars) stages_.push_back(std::make_unique<Rewrite>(space_chinese));
+    if (options.strip_accents) {
+      stages_.push_back(std::make_unique<Rewrite>(to_nfd));
+      stages_.push_back(std::make_unique<DropNonspacing>());
+    }
+    if (options.lowercase) stages_.push_back(std::make_unique<Rewrite>(lowercase));
+    for (size_t byte = 0; byte < ascii_.size(); ++byte) {
+      std::string text(1, static_cast<char>(byte));
+      bool at_origin = true;
+      apply_stages(text, at_origin);
+      ascii_[byte] = text.empty() ? kDropped : text.front();
+    }
   }
-  if (options.lowercase) stages.push_back(std::make_unique<Rewrite>(lowercase));
-}
+
+  void apply(std::string& text, bool& at_origin) const override {
+    const bool is_ascii =
+        std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+    if (!is_ascii) return apply_stages(text, at_origin);
+    if (!text.empty() && mapped(text.front()) == kDropped) at_origin = false;
+    size_t size = 0;
+    for (const char c : text) {
+      text[size] = mapped(c);
+      size += text[size] != kDropped ? 1 : 0;
+    }
+    text.resize(size);
+  }
+
+ private:
+  static constexpr char kDropped = '\x80';  // no ASCII
+
+  char mapped(char c) const { return ascii_[static_cast<unsigned char>(c)]; }
+  void apply_stages(std::string& text, bool& at_origin) const {
+    for (const auto& stage : stages_) stage->apply(text, at_origin);
+  }
+
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::array<char, 128> ascii_{};
+};
 
 std::unique_ptr<Stage> make_stage(const NormalizerStep& step, const VocabSpec& spec) {
   using enum NormalizerKind;
@@ -289,7 +327,7 @@ std::unique_ptr<Stage> make_stage(const NormalizerStep& step, const VocabSpec& s
     case sentencepiece:
       return std::make_unique<SentencePieceNormalizer>(step, spec);
     case bert:
-      break;
+      return std::make_unique<Bert>(step.bert);
   }
   return nullptr;
 }
@@ -298,11 +336,7 @@ std::unique_ptr<Stage> make_stage(const NormalizerStep& step, const VocabSpec& s
 
 Normalizer::Normalizer(const VocabSpec& spec) {
   for (const NormalizerStep& step : spec.normalizers) {
-    if (step.kind == NormalizerKind::bert) {
-      add_bert(step.bert, stages_);
-    } else {
-      stages_.push_back(make_stage(step, spec));
-    }
+    stages_.push_back(make_stage(step, spec));
   }
 }
 
