@@ -292,9 +292,11 @@ def main():
     options = parser.parse_args()
     print(f"seed {options.seed}")
     wrong = 0
+    missing = set(filter(None, options.only.split(",")))
     for name, path, kind, contexts in all_vocabularies(options):
         if options.only and name not in options.only.split(","):
             continue
+        missing.discard(name)
         if name in REFUSED and is_refused(name, path):
             continue
         reference = reference_of(path, kind)
@@ -302,6 +304,8 @@ def main():
             wrong += compare(name, reference, options.count, options.seed, contexts)
         if kind == "gguf":
             wrong += compare_llama_cpp(name, path)
+    if missing:
+        sys.exit(f"no vocabulary is called {', '.join(sorted(missing))}")
     sys.exit(1 if wrong else 0)
 
 
