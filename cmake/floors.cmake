@@ -17,18 +17,21 @@ function(bittern_floor name)
   target_precompile_headers(bittern_${name} PRIVATE <algorithm> <memory> <string> <vector> <fmt/format.h>)
 endfunction()
 
-# Instruction-set flags, per file and nowhere else. Such files are src/kernel/isa/*.cc: they
-# export one constant table each and include nothing with inline functions (tests/tidy checks).
+# Instruction-set flags, per file and nowhere else. Such files are src/kernel/isa/ISA.cc and
+# src/kernel/isa/FAMILY_ISA.cc: they export one constant table each and include nothing with inline
+# functions (tests/tidy checks).
 function(bittern_isa_sources)
   set(dir ${PROJECT_SOURCE_DIR}/src/kernel/isa)
   set(flags_scalar "")
   set(flags_avx2 -mavx2 -mfma -mf16c)
+  set(flags_avxvnni ${flags_avx2} -mavxvnni)
   set(flags_avx512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
   file(GLOB files CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(file IN LISTS files)
     get_filename_component(isa ${file} NAME_WE)
+    string(REGEX REPLACE "^.*_" "" isa ${isa})
     if(NOT DEFINED flags_${isa})
-      message(FATAL_ERROR "src/kernel/isa/${isa}.cc has no flags in cmake/floors.cmake")
+      message(FATAL_ERROR "${file} has no flags for ${isa} in cmake/floors.cmake")
     endif()
     set_source_files_properties(${file} TARGET_DIRECTORY bittern_kernel PROPERTIES
       COMPILE_OPTIONS "${flags_${isa}}" SKIP_PRECOMPILE_HEADERS ON)

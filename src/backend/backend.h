@@ -45,23 +45,42 @@ class Linear {
   bool rotated = false;
 };
 
+// One of several linear layers that read the same activations: out [count, out_size], row stride
+// `out_stride` floats.
+struct LinearCall {
+  const Linear* weights = nullptr;
+  float* out = nullptr;
+  int64_t out_stride = 0;
+};
+
 // Activations that several linear layers read. `values` is [count, width]. Whoever writes
-// `values` clears `quantised`; the first ternary linear quantises, the others reuse.
-// int8 rule (per row): s = 127 / max(absmax, 1e-5), code = round half even(x * s) in [-127, 127].
+// `values` calls written(); the first linear that needs int8 codes makes them, the others reuse.
+//   quantised        one scale per row (W1.58A8): s = 127 / max(absmax, 1e-5),
+//                    code = round half even(x * s) in [-127, 127]
+//   block_quantised  one scale for each 256 columns (block formats, kernel/block.h)
+// Both use `codes`, so at most one of them holds.
 struct Activations {
   float* values = nullptr;
   int64_t count = 0;
   int64_t width = 0;
   bool quantised = false;
-  int8_t* codes = nullptr;          // [count, padded_width(width)], padding 0
-  float* inverse_scales = nullptr;  // [count], 1 / s
-  int32_t* sums = nullptr;          // [count], sum of the row's codes
+  bool block_quantised = false;
+  int8_t* codes = nullptr;  // [count, padded_width(width)] or [count, blocks * 256], padding 0
+  float* inverse_scales = nullptr;  // quantised: [count], 1 / s
+  int32_t* sums = nullptr;          // quantised: [count], sum of the row's codes
+  float* block_scales = nullptr;    // block_quantised: [count, blocks]
+  int32_t* block_sums = nullptr;    // block_quantised: [count, blocks * kBlockSums]
+
+  void written() { quantised = block_quantised = false; }
 };
-// Codes of a row are padded with zeros to a multiple of this many.
+// Codes of a row are padded with zeros to a multiple of this many, or to whole blocks.
 inline constexpr int64_t kCodePadding = 64;
+inline constexpr int64_t kCodeBlock = 256;
+inline constexpr int64_t kCodeBlockSums = 24;
 inline int64_t padded_width(int64_t width) {
   return (width + kCodePadding - 1) / kCodePadding * kCodePadding;
 }
+inline int64_t code_blocks(int64_t width) { return (width + kCodeBlock - 1) / kCodeBlock; }
 
 // Precomputed rotary angles: cos and sin are [positions, dim / 2] with any scaling applied.
 struct RopeTable {
@@ -137,8 +156,12 @@ class Backend {
   // allowed.
   virtual void layer_norm(const float* in, const float* weight, const float* bias, float eps,
                           int64_t count, int64_t width, float* out) = 0;
-  // out [count, out_size] with row stride `out_stride` floats.
-  virtual void linear(const Linear& weights, Activations& in, float* out, int64_t out_stride) = 0;
+  // Several linear layers of the same activations in one region.
+  virtual void linears(std::span<const LinearCall> calls, Activations& in) = 0;
+  void linear(const Linear& weights, Activations& in, float* out, int64_t out_stride) {
+    const LinearCall call = {&weights, out, out_stride};
+    linears({&call, 1}, in);
+  }
   // Rotates `head_count` heads of `head_dim` in each row of x (row stride in floats), in place.
   virtual void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
                     int64_t head_dim, float* x, int64_t stride) = 0;

@@ -97,9 +97,12 @@ Linears make_linears(backend::Backend& backend, codec::Id id, ThreadPool& pool,
 struct Inputs {
   Inputs(int64_t rows, int64_t width)
       : values(static_cast<size_t>(rows * width)),
-        codes(static_cast<size_t>(rows * backend::padded_width(width))),
+        codes(static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlock)),
         inverse_scales(static_cast<size_t>(rows)),
-        sums(static_cast<size_t>(rows)) {
+        block_scales(static_cast<size_t>(rows * backend::code_blocks(width))),
+        sums(static_cast<size_t>(rows)),
+        block_sums(static_cast<size_t>(rows * backend::code_blocks(width) *
+                                       backend::kCodeBlockSums)) {
     random::Sequence draw(1);
     for (float& value : values) value = static_cast<float>(draw.uniform() * 2.0 - 1.0);
     activations.values = values.data();
@@ -108,11 +111,13 @@ struct Inputs {
     activations.codes = codes.data();
     activations.inverse_scales = inverse_scales.data();
     activations.sums = sums.data();
+    activations.block_scales = block_scales.data();
+    activations.block_sums = block_sums.data();
   }
   std::vector<float> values;
   std::vector<int8_t> codes;
-  std::vector<float> inverse_scales;
-  std::vector<int32_t> sums;
+  std::vector<float> inverse_scales, block_scales;
+  std::vector<int32_t> sums, block_sums;
   backend::Activations activations;
 };
 
@@ -129,7 +134,7 @@ KernelResult measure_linear(backend::Backend& backend, const Linears& linears, c
   // The layers in turn: no cache sees one twice before it has seen all others.
   result.seconds = time_calls(options.seconds_per_linear, [&] {
     interrupt::check();
-    inputs.activations.quantised = false;
+    inputs.activations.written();
     backend.linear(*linears.layers[next], inputs.activations, out.data(), options.out_size);
     next = (next + 1) % linears.layers.size();
   });

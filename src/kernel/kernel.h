@@ -14,6 +14,8 @@
 
 namespace bittern::kernel {
 
+struct BlockKernels;  // block.h
+
 enum class Gate : int32_t { silu, relu, relu2, gelu, gelu_tanh };
 
 inline constexpr int64_t kStripRows = 16;      // output rows that a T2 strip holds
@@ -70,6 +72,7 @@ using Decode = void (*)(const void* bytes, int64_t count, float* out);
 struct Table {
   const char* name;          // "avx512"
   const char* ternary_name;  // "avx512-vnni"
+  const BlockKernels* block;
 
   void (*ternary_dots)(const TernaryDots&);
   void (*ternary_scale)(const TernaryScale&);

@@ -130,7 +130,7 @@ void Step::head(float* logits) {
   if (wanting == 0 || logits == nullptr) return;
   input.count = wanting;
   norm_in_place(model_.output_norm, input);
-  input.quantised = false;
+  input.written();
   Activations& rotated = rotated_for(*model_.head, input);
   backend_.linear(*model_.head, rotated, logits, config_.vocab_size);
   if (taps_ != nullptr) taps_->linear_input(kGgufNames.head, rotated);
@@ -147,7 +147,7 @@ void Step::norm_into(const Norm& norm, const float* from, Activations& to) {
   else
     std::memcpy(to.values, from, static_cast<size_t>(count_ * to.width) * sizeof(float));
   to.count = count_;
-  to.quantised = false;
+  to.written();
 }
 
 void Step::norm_rows(const Norm& norm, const float* from, int64_t count, int64_t width, float* to) {
@@ -179,7 +179,7 @@ Activations& Step::rotated_for(const backend::Linear& weights, Activations& inpu
   Activations& rotated = buffers_.rotated;
   rotated.count = input.count;
   rotated.width = input.width;
-  rotated.quantised = false;
+  rotated.written();
   backend_.hadamard(input.values, model_.rotation.signs_of(input.width), model_.rotation.block_size,
                     false, input.count, input.width, rotated.values);
   return rotated;

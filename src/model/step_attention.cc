@@ -19,7 +19,7 @@ void Step::attention(int64_t index) {
 
   Activations& attended = buffers_.attended;
   attended.count = count_;
-  attended.quantised = false;
+  attended.written();
   const backend::AttendShape shape = {
       .layer = index,
       .head_count = config_.head_count,

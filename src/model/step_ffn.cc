@@ -27,7 +27,7 @@ void Step::activate(bool gated, int64_t count, int64_t width) {
   Activations& activated = buffers_.activated;
   activated.count = count;
   activated.width = width;
-  activated.quantised = false;
+  activated.written();
   backend_.gate(config_.activation, gated ? buffers_.gate : buffers_.up,
                 gated ? buffers_.up : nullptr, count * width, activated.values);
 }
@@ -48,7 +48,7 @@ void Step::expert(int64_t index, int64_t item) {
   const int64_t width = config_.hidden_size;
   Activations& gathered = buffers_.gathered;
   gathered.count = 0;
-  gathered.quantised = false;
+  gathered.written();
   for (int64_t slot = 0; slot < count_ * config_.experts.chosen; ++slot) {
     if (buffers_.chosen[slot] != item) continue;
     const int64_t row = slot / config_.experts.chosen;

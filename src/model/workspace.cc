@@ -27,8 +27,11 @@ class Arena {
     Activations activations;
     activations.values = take<float>(rows * width);
     activations.width = width;
-    activations.codes = take<int8_t>(rows * backend::padded_width(width));
+    const int64_t blocks = backend::code_blocks(width);
+    activations.codes = take<int8_t>(rows * blocks * backend::kCodeBlock);
     activations.inverse_scales = take<float>(rows);
+    activations.block_scales = take<float>(rows * blocks);
+    activations.block_sums = take<int32_t>(rows * blocks * backend::kCodeBlockSums);
     activations.sums = take<int32_t>(rows);
     return activations;
   }

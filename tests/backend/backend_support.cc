@@ -51,15 +51,20 @@ std::vector<float> random_values(random::Sequence& draw, int64_t count, float ra
 
 OwnedActivations::OwnedActivations(int64_t count, int64_t width, const std::vector<float>& values)
     : values_(values),
-      codes_(static_cast<size_t>(count * backend::padded_width(width))),
+      codes_(static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlock)),
       inverse_scales_(static_cast<size_t>(count)),
-      sums_(static_cast<size_t>(count)) {
+      block_scales_(static_cast<size_t>(count * backend::code_blocks(width))),
+      sums_(static_cast<size_t>(count)),
+      block_sums_(
+          static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockSums)) {
   in.values = values_.data();
   in.count = count;
   in.width = width;
   in.codes = codes_.data();
   in.inverse_scales = inverse_scales_.data();
   in.sums = sums_.data();
+  in.block_scales = block_scales_.data();
+  in.block_sums = block_sums_.data();
 }
 
 std::vector<float> run_linear(Machine& machine, const backend::Linear& linear, int64_t count,

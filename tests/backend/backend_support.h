@@ -58,8 +58,8 @@ class OwnedActivations {
  private:
   std::vector<float> values_;
   std::vector<int8_t> codes_;
-  std::vector<float> inverse_scales_;
-  std::vector<int32_t> sums_;
+  std::vector<float> inverse_scales_, block_scales_;
+  std::vector<int32_t> sums_, block_sums_;
 };
 
 // y [count, out_size] of one linear layer.

@@ -43,10 +43,11 @@ class MutantBackend final : public backend::Backend {
                   int64_t width, float* out) override {
     inner_->layer_norm(in, weight, bias, eps, count, width, out);
   }
-  void linear(const backend::Linear& weights, backend::Activations& in, float* out,
-              int64_t out_stride) override {
-    if (before_linear) before_linear(weights, in);
-    inner_->linear(weights, in, out, out_stride);
+  void linears(std::span<const backend::LinearCall> calls, backend::Activations& in) override {
+    for (const backend::LinearCall& call : calls) {
+      if (before_linear) before_linear(*call.weights, in);
+      inner_->linears({&call, 1}, in);
+    }
   }
   void rope(const backend::RopeTable& table, std::span<const backend::RowPlace> rows,
             int64_t head_count, int64_t head_dim, float* x, int64_t stride) override {

@@ -141,8 +141,13 @@ class ReferenceBackend final : public backend::Backend {
     }
   }
 
-  void linear(const backend::Linear& weights, Activations& in, float* out,
-              int64_t out_stride) override {
+  void linears(std::span<const backend::LinearCall> calls, Activations& in) override {
+    for (const backend::LinearCall& call : calls)
+      product(*call.weights, in, call.out, call.out_stride);
+  }
+
+  static void product(const backend::Linear& weights, Activations& in, float* out,
+                      int64_t out_stride) {
     const auto& linear = static_cast<const ReferenceLinear&>(weights);
     if (linear.ternary && !in.quantised) quantise(in);
     for (int64_t row = 0; row < in.count; ++row) {

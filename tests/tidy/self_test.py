@@ -195,6 +195,8 @@ class IsaObjects(unittest.TestCase):
     def test_objects(self):
         table = "_ZN7bittern10avx2_tableE R 0 98\nlocal t 0 10\n"
         self.assertEqual(self.texts(table + "memcpy U\nDW.ref.__gxx_personality_v0 V 0 8\n"), [])
+        self.assertEqual(self.texts(table + "_ZN7bittern6kernel10avx2_blockE U\n"), [])
+        self.assertIn("calls _ZN7b", self.texts(table + "_ZN7bittern6kernel10avx2_blockEv U\n")[0])
         self.assertIn("weak symbol _ZSt3maxIiE", self.texts(table + "_ZSt3maxIiE W 0 20\n")[0])
         self.assertIn("calls expf", self.texts(table + "expf U\n")[0])
         self.assertIn("exports nothing", self.texts("local t 0 10\n")[0])

@@ -13,14 +13,24 @@
 
 namespace bittern::backend {
 
-// One class for both families; `ternary` tells which.
+enum class Family : uint8_t { ternary, real };
+
+inline int64_t strip_count(int64_t outputs) {
+  return (outputs + kernel::kStripRows - 1) / kernel::kStripRows;
+}
+// The tensor's row that is row `row` of the result; empty order: as stored.
+inline int64_t source_row(const std::vector<int32_t>& order, int64_t row) {
+  return order.empty() ? row : order[static_cast<size_t>(row)];
+}
+
+// One class for all families.
 class CpuLinear final : public Linear {
  public:
-  bool ternary = false;
+  Family family = Family::real;
   // Ternary: T2 strips and the scale of the tensor.
   Region strips;
   float scale = 1.0f;
-  // Float: the tensor where it lies, and how a row is decoded (null: by the codec).
+  // Real: the tensor where it lies, and how a row is decoded (null: by the codec).
   TensorView weight;
   kernel::Decode decode = nullptr;
   int64_t row_bytes = 0;          // where `decode` is set
@@ -28,6 +38,15 @@ class CpuLinear final : public Linear {
   std::vector<int32_t> row_order;
 
   std::vector<float> bias;  // in the order of the results; empty: none
+};
+
+// A strip of 16 outputs for rows [row, row + rows) of a region's activations.
+struct StripTask {
+  int64_t strip = 0;
+  int64_t row = 0, rows = 0;
+  float* out = nullptr;  // of row 0 and output 0 of the layer
+  int64_t out_stride = 0;
+  int worker = 0;
 };
 
 class CpuKvStore final : public KvStore {
@@ -68,7 +87,7 @@ class CpuBackend final : public Backend {
                 float* out) override;
   void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t count,
                   int64_t width, float* out) override;
-  void linear(const Linear& weights, Activations& in, float* out, int64_t out_stride) override;
+  void linears(std::span<const LinearCall> calls, Activations& in) override;
   void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
             int64_t head_dim, float* x, int64_t stride) override;
   void gate(Activation activation, const float* gate, const float* up, int64_t elements,
@@ -99,12 +118,11 @@ class CpuBackend final : public Backend {
   }
 
   void pack_ternary(const LinearSource& source, CpuLinear& linear);
-  void bind_float(const LinearSource& source, CpuLinear& linear);
+  void bind_real(const LinearSource& source, CpuLinear& linear);
   void quantise(Activations& in);
-  void ternary_linear(const CpuLinear& weights, const Activations& in, float* out,
-                      int64_t out_stride);
-  void float_linear(const CpuLinear& weights, const Activations& in, float* out,
-                    int64_t out_stride);
+  void run_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
+  void ternary_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
+  void real_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
   const float* decoded_rows(const CpuLinear& weights, int64_t first, int64_t count,
                             float* buffer) const;
 

@@ -11,9 +11,11 @@ void ternary_scale(const TernaryScale& job) {
   }
 }
 
-constexpr Table make_table(const char* name, const char* ternary_name) {
+constexpr Table make_table(const char* name, const char* ternary_name,
+                           const BlockKernels* block) {
   return {.name = name,
           .ternary_name = ternary_name,
+          .block = block,
           .ternary_dots = ternary_dots,
           .ternary_scale = ternary_scale,
           .float_dots = float_dots,

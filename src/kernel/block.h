@@ -1,0 +1,137 @@
+// Linear layers of block formats: integer codes with a scale (and a minimum) for each run of a few
+// columns, times int8 activations with one scale for each 256. One arithmetic for one row and for
+// a thousand, on every ISA, bit for bit (guarantees G1 to G6).
+//
+// Packed weights. Sixteen output rows make a strip, 256 columns a block (columns padded to whole
+// blocks with codes that stand for zero). A strip is its blocks one after another, each padded to
+// a multiple of 64 bytes:
+//
+//   codes    16 quads; quad q holds columns 16q .. 16q + 15 as four vectors of 64 codes;
+//            byte 4n + i of vector p is the code of row n, column 16q + 4p + i  (p, i < 4, n < 16)
+//              8 bits  4 lines of 64 bytes: the vectors
+//              4 bits  2 lines: line h has vector 2h in the low nibbles, 2h + 1 in the high ones
+//              2 bits  1 line: vector p in bits 2p, 2p + 1
+//              1 bit   32 bytes: vector p as qword p, bit b of it for byte b of the vector
+//              6, 5, 3 bits  the 4 (4, 2) low bits as above, then the 2 (1, 1) high ones
+//   scales   for each sub-block of `sub` columns, 16 values (of the strip's rows): f16, or int8
+//            sub-scales; e8m0 as in the file
+//   minima   likewise, where the format has them: f16, or uint8
+//   supers   with integer sub-scales: 16 f16 for the block; with integer minima 16 more
+//
+// so a vector is one operand of vpdpbusd against a broadcast dword of activations, and 64 columns
+// of a strip unpacked to 8 bits are the bytes of an AMX B tile.
+//
+// Arithmetic. With w = code - zero (or codebook[code]), q the activation codes, for each row:
+//
+//   dot_j = sum of w * q over sub-block j, asum_j = sum of q over it: exact int32
+//   float scales      p = 0; for j ascending: p = fma(float(dot_j), scale_j, p),
+//                     then, with minima, p = fma(float(asum_j), minimum_j, p)
+//   integer scales    p = float(sum of scale_j * dot_j) * super;
+//                     with minima p = fma(float(sum of minimum_j * asum_j), -super_minimum, p)
+//   total = 0; for blocks ascending: total = fma(p, activation scale of the block, total)
+//   out = total (+ bias)
+//
+// `zero` of the layout is a power of two. With `zeros` the minima are uint8 zero points z of the
+// sub-blocks instead (GPTQ, AWQ): w = code - z, and there is no other zero.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bittern::kernel {
+
+inline constexpr int64_t kBlockColumns = 256;
+inline constexpr int64_t kBlockStripRows = 16;
+// Sums of a block of activations: of each 16 codes, then of each 32.
+inline constexpr int64_t kBlockSums = 16 + 8;
+
+enum class BlockScales : uint8_t {
+  f16,
+  f16_minima,      // value = scale * code + minimum
+  f16_zeros,       // value = scale * (code - zero point)
+  bf16_zeros,      // likewise, scales of bf16
+  e8m0,            // 2^(byte - 128): the codebook of FP4 is doubled
+  integer,         // value = (super * scale) * (code - zero)
+  integer_minima,  // value = (super * scale) * code - super_minimum * minimum
+};
+
+enum class BlockCodebook : uint8_t {
+  none,
+  iq4_nl,  // -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113
+  fp4      // E2M1 doubled: 0 1 2 3 4 6 8 12 and their negatives
+};
+
+// One packed format; plain data, the rows of block_layouts().
+struct BlockLayout {
+  const char* name;  // "q4_k"
+  int code_bits;     // 1 to 6, or 8
+  int sub;           // columns of a sub-block: 16, 32, 64, 128, 256
+  int zero;          // subtracted from every code
+  BlockScales scales;
+  BlockCodebook codebook = BlockCodebook::none;
+  bool doubled = false;  // 1-bit codes count as 0 and 2 (so that zero = 1 gives -1 and +1)
+};
+
+// A strip times `rows` rows of activations.
+struct BlockDots {
+  const BlockLayout* layout;
+  const uint8_t* strip;  // `blocks` blocks, 64-byte aligned
+  int64_t blocks;
+  const int8_t* codes;  // [rows, blocks * 256], padding 0
+  const float* scales;  // [rows, blocks]
+  const int32_t* sums;  // [rows, blocks * kBlockSums]
+  int64_t rows;
+  int64_t outputs;    // 1..16 of the strip's rows are real
+  const float* bias;  // [outputs], or null
+  float* out;         // out[m * stride + n]
+  int64_t stride;
+  uint8_t* scratch;  // block_scratch_bytes(blocks), 64-byte aligned
+};
+
+struct BlockKernels {
+  const char* name;  // "avx512-vnni"
+  void (*dots)(const BlockDots&);
+  // Activations of `blocks` blocks from `width` values, the rest zero. Per block: scale =
+  // absmax / 127, code = round half even(x * (127 / absmax)); a block whose absmax is below 1e-30
+  // is stored as zeros with scale 0.
+  void (*quantise)(const float* in, int64_t width, int64_t blocks, int8_t* codes, float* scales,
+                   int32_t* sums);
+};
+
+extern const BlockKernels scalar_block;
+#if defined(__x86_64__)
+extern const BlockKernels avx2_block;
+extern const BlockKernels avxvnni_block;
+extern const BlockKernels avx512_block;
+#endif
+
+// Bytes of one block of a strip, and where its parts begin. Plain arithmetic that ISA files use
+// too.
+struct BlockOffsets {
+  int64_t scales, minima, supers, bytes;
+};
+[[gnu::always_inline]] constexpr inline BlockOffsets block_offsets(const BlockLayout& layout) {
+  const bool integer =
+      layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima;
+  const bool bytes_only = integer || layout.scales == BlockScales::e8m0;
+  const int64_t subs = kBlockColumns / layout.sub;
+  const int64_t code_bytes = kBlockColumns * kBlockStripRows * layout.code_bits / 8;
+  const int64_t scale_bytes = subs * kBlockStripRows * (bytes_only ? 1 : 2);
+  int64_t minimum_bytes = 0;
+  if (layout.scales == BlockScales::f16_minima) minimum_bytes = scale_bytes;
+  if (layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros ||
+      layout.scales == BlockScales::integer_minima)
+    minimum_bytes = subs * kBlockStripRows;
+  int64_t super_bytes = 0;
+  if (integer) super_bytes = layout.scales == BlockScales::integer_minima ? 64 : 32;
+  const int64_t supers = code_bytes + scale_bytes + minimum_bytes;
+  return {code_bytes, code_bytes + scale_bytes, supers, (supers + super_bytes + 63) / 64 * 64};
+}
+
+// What BlockDots::scratch must hold: a strip unpacked to 8-bit codes, its scales as floats or
+// int32 beside them.
+[[gnu::always_inline]] constexpr inline int64_t block_scratch_bytes(int64_t blocks) {
+  return blocks * (kBlockColumns * kBlockStripRows + 3 * 16 * kBlockStripRows * 4);
+}
+
+}  // namespace bittern::kernel
