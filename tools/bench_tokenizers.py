@@ -4,10 +4,15 @@ second and their ratio. Both encode the same texts of --chunk characters one by 
 tokens, in turns (so that what else the machine does meets both), and the medians are compared; a
 first turn of each is not counted. Every id is compared once. At the end, how long loading takes.
 
+All of it runs on one core (--core, the last by default). A core of a virtual machine that has slept
+is slow for some time (27 instead of 44 MB/s through the first 40 ms at least, where this was written
+for), which is most of a turn of Bittern's and little of one of the package's.
+
 Of the package two calls are timed: encode, and encode_batch_fast of all texts, its quickest, which
 keeps no offsets. The ratio is given against both.
 
-usage: bench_tokenizers.py --text NAME=FILE... [--rounds N] [--chunk N] [--megabytes N] VOCABULARY...
+usage: bench_tokenizers.py --text NAME=FILE... [--rounds N] [--chunk N] [--megabytes N] [--core N]
+         VOCABULARY...
   VOCABULARY: NAME=path of a tokenizer.json
 needs: build/release/tests/tokenize_pipe (BITTERN names another binary to look beside), tokenizers"""
 import argparse
@@ -101,11 +106,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--chunk", type=int, default=10_000)
     parser.add_argument("--megabytes", type=float, default=2)
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
     parser.add_argument("vocabularies", nargs="+")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
+    os.sched_setaffinity(0, {options.core})  # before Bittern starts, which inherits it
     print(f"tokenizers {tokenizers.__version__}, {processor()}, load average "
-          f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}")
+          f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, core {options.core}, "
+          f"{time.strftime('%Y-%m-%d')}")
     texts = []
     for item in options.text:
         name, path = item.split("=", 1)

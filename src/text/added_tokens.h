@@ -37,6 +37,7 @@ class AddedTokens {
   // `literal` range (sorted, disjoint).
   std::vector<Segment> split(std::string_view text, bool parse_special,
                              std::span<const TextRange> literal = {}) const;
+  bool empty() const { return tokens_.empty(); }
   bool has_special() const { return has_special_; }
 
  private:

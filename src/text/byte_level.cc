@@ -13,8 +13,6 @@
 namespace bittern::text {
 namespace {
 
-constexpr size_t kPiecesAtOnce = 64;
-
 std::vector<bool> special_ids(const VocabSpec& spec) {
   std::vector<bool> special(spec.tokens.size());
   for (size_t i = 0; i < spec.kinds.size(); ++i) {
@@ -46,7 +44,7 @@ std::vector<int32_t> ByteLevelTokenizer::encode(std::string_view text,
   EncodeOptions options = asked;
   options.literal = repaired.ranges();
   std::vector<int32_t> ids;
-  ids.reserve(text.size() / 3 + 2);
+  ids.reserve(text.size() / 3 + 4 * PieceCache::kPiecesAtOnce);
   Scratch scratch;
   if (options.add_special && spec_.add_bos) ids.push_back(spec_.bos);
   for (const AddedTokens::Segment& segment :
@@ -116,7 +114,7 @@ void ByteLevelTokenizer::encode_stage(const Split& split, std::string_view text,
     return scratch.prefixed;
   };
   if (split.regex_in_byte_level) text = with_prefix(text);
-  std::array<size_t, kPiecesAtOnce> lengths;
+  std::array<size_t, PieceCache::kPiecesAtOnce> lengths;
   while (!text.empty()) {
     const auto some = std::span<const size_t>(lengths).first(split.cut(text, lengths));
     if (split.regex_in_byte_level || !spec_.add_prefix_space) {
@@ -131,26 +129,19 @@ void ByteLevelTokenizer::encode_stage(const Split& split, std::string_view text,
   }
 }
 
-// Pieces that follow each other in `text`. The places in the cache are asked for before the first
-// of them is needed.
+// Pieces that follow each other in `text`.
 void ByteLevelTokenizer::encode_pieces(std::string_view text, std::span<const size_t> lengths,
                                        Scratch& scratch, std::vector<int32_t>& out) const {
-  std::array<PieceCache::Key, kPiecesAtOnce> keys;
-  size_t begin = 0;
+  std::array<std::string_view, PieceCache::kPiecesAtOnce> pieces;
+  const char* const end = text.data() + text.size();
   for (size_t i = 0; i < lengths.size(); ++i) {
-    keys[i] = PieceCache::key_of(text.substr(begin, lengths[i]), text.size() - begin);
-    cache_.prefetch(keys[i]);
-    begin += lengths[i];
+    pieces[i] = text.substr(0, lengths[i]);
+    text.remove_prefix(lengths[i]);
   }
-  begin = 0;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    if (!cache_.find(keys[i], out)) {
-      const size_t before = out.size();
-      bpe_.encode_piece(text.substr(begin, lengths[i]), scratch.bpe, out);
-      cache_.insert(keys[i], std::span<const int32_t>(out).subspan(before));
-    }
-    begin += lengths[i];
-  }
+  cache_.encode(std::span(pieces).first(lengths.size()), end, out,
+                [&](std::string_view piece, std::vector<int32_t>& ids) {
+                  bpe_.encode_piece(piece, scratch.bpe, ids);
+                });
 }
 
 std::string ByteLevelTokenizer::token_bytes(int32_t id, const DecodeOptions& options) const {

@@ -4,6 +4,8 @@
 #include <array>
 #include <span>
 
+#include "text/marked_text.h"
+
 namespace bittern::text {
 
 CachedModel::CachedModel(std::unique_ptr<TokenModel> model, const VocabSpec& spec)
@@ -11,30 +13,48 @@ CachedModel::CachedModel(std::unique_ptr<TokenModel> model, const VocabSpec& spe
       cuts_(spec),
       cache_(std::min(PieceCache::kDefaultEntries, 2 * spec.tokens.size())) {}
 
-void CachedModel::encode(std::string_view piece, ModelScratch& scratch,
+void CachedModel::encode(const Pieces& pieces, ModelScratch& scratch,
                          std::vector<int32_t>& out) const {
-  // Some words ahead are asked for at once, so that their cache lines arrive together.
-  constexpr size_t kAhead = 16;
-  struct Word {
-    PieceCache::Key key;
-    std::string_view text;
-  };
-  std::array<Word, kAhead> words;
-  SafeCuts::Packed packed{};
+  if (!cuts_.any()) return encode_whole(pieces, scratch, out);
+  for (const Pieces::Piece& piece : pieces.list) {
+    scratch.marked.clear();
+    append_marked(pieces.view(piece), scratch.marked);
+    encode_marked(scratch.marked, scratch, out);
+  }
+}
+
+// Where a piece is a word.
+void CachedModel::encode_whole(const Pieces& pieces, ModelScratch& scratch,
+                               std::vector<int32_t>& out) const {
+  std::array<std::string_view, PieceCache::kPiecesAtOnce> words;
+  const char* const end = pieces.text.data() + pieces.text.size();
+  for (std::span rest(pieces.list); !rest.empty();) {
+    const size_t count = std::min(words.size(), rest.size());
+    for (size_t i = 0; i < count; ++i) words[i] = pieces.view(rest[i]);
+    cache_.encode(std::span(words).first(count), end, out,
+                  [&](std::string_view word, std::vector<int32_t>& ids) {
+                    model_->encode(word, scratch, ids);
+                  });
+    rest = rest.subspan(count);
+  }
+}
+
+void CachedModel::encode_marked(std::string_view piece, ModelScratch& scratch,
+                                std::vector<int32_t>& out) const {
+  std::array<std::string_view, SafeCuts::kBlock + PieceCache::kPiecesAtOnce> words;
+  const char* const end = piece.data() + piece.size();
   while (!piece.empty()) {
-    size_t count = 0;
-    while (count < kAhead && !piece.empty()) {
-      const std::string_view text = piece.substr(0, cuts_.first_part(piece, packed));
-      words[count] = {PieceCache::key_of(packed.view(), packed.bytes.size()), text};
-      cache_.prefetch(words[count].key);
-      piece.remove_prefix(text.size());
-      ++count;
-    }
-    for (const Word& word : std::span(words).first(count)) {
-      if (cache_.find(word.key, out)) continue;
-      const size_t before = out.size();
-      model_->encode(word.text, scratch, out);
-      cache_.insert(word.key, std::span<const int32_t>(out).subspan(before));
+    const auto some = std::span(words).first(cuts_.cut(piece, words));
+    piece.remove_prefix(
+        static_cast<size_t>(some.back().data() + some.back().size() - piece.data()));
+    for (std::span rest(some); !rest.empty();) {
+      const auto now = rest.first(std::min(rest.size(), PieceCache::kPiecesAtOnce));
+      cache_.encode(now, end, out, [&](std::string_view word, std::vector<int32_t>& ids) {
+        scratch.word.clear();
+        append_unmarked(word, scratch.word);
+        model_->encode(scratch.word, scratch, ids);
+      });
+      rest = rest.subspan(now.size());
     }
   }
 }

@@ -256,7 +256,8 @@ class Join final : public Stage {
   bool first_;
 };
 
-// SentencePieceProcessor::Decode. Control tokens come here only where the caller wants to see them.
+// SentencePieceProcessor::Decode. Control tokens come here only where the caller wants to see them;
+// left out, they still stand between bytes.
 class SentencePiece final : public Stage {
  public:
   SentencePiece(const DecoderStep& step, const VocabSpec& spec, bool mid_text)
@@ -284,6 +285,7 @@ class SentencePiece final : public Stage {
     }
     pass(id, std::move(text), next);
   }
+  void skip(const Next& next) override { pass_bytes(true, next); }
   void finish(const Next& next) override { pass_bytes(true, next); }
 
  private:
@@ -364,6 +366,13 @@ void DecodeChain::Next::operator()(int32_t id, std::string text) const {
 std::string DecodeChain::push(int32_t id, std::string_view text) {
   out_.clear();
   Next(*this, 0)(id, std::string(text));
+  return std::move(out_);
+}
+
+// What is left out is so before the first stage.
+std::string DecodeChain::skip() {
+  out_.clear();
+  if (!stages_.empty()) stages_.front()->skip(Next(*this, 1));
   return std::move(out_);
 }
 

@@ -33,6 +33,8 @@ class DecodeChain {
 
   // Text that a token adds; `text` is what the vocabulary says for the id.
   std::string push(int32_t id, std::string_view text);
+  // Text that comes out where a token is left out: bytes on its two sides may not be one character.
+  std::string skip();
   std::string finish();
 
   // The rest of the chain behind a stage.
@@ -50,6 +52,7 @@ class DecodeChain {
    public:
     virtual ~Stage() = default;
     virtual void push(int32_t id, std::string text, const Next& next) = 0;
+    virtual void skip(const Next&) {}
     virtual void finish(const Next&) {}
   };
 

@@ -251,7 +251,8 @@ class Precompiled final : public Stage {
 };
 
 // BERT's normaliser. Each of its steps looks at one ASCII character at a time, so that together
-// they are a table for text of nothing else.
+// they are a table for runs of them; and none looks across the ends of such a run (accents do not
+// move past a letter), so that the runs between them go through the steps one by one.
 class Bert final : public Stage {
  public:
   explicit Bert(const BertOptions& options) {
@@ -271,22 +272,58 @@ class Bert final : public Stage {
   }
 
   void apply(std::string& text, bool& at_origin) const override {
-    const bool is_ascii =
-        std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-    if (!is_ascii) return apply_stages(text, at_origin);
-    if (!text.empty() && mapped(text.front()) == kDropped) at_origin = false;
-    size_t size = 0;
-    for (const char c : text) {
-      text[size] = mapped(c);
-      size += text[size] != kDropped ? 1 : 0;
+    std::string out;
+    out.reserve(text.size() + 16);
+    for (std::string_view rest = text; !rest.empty();) {
+      const bool first = rest.size() == text.size();
+      const size_t ascii = ascii_run(rest);
+      if (ascii > 0 && first && mapped(rest.front()) == kDropped) at_origin = false;
+      append_ascii(rest.substr(0, ascii), out);
+      rest.remove_prefix(ascii);
+      if (rest.empty()) break;
+      bool not_first = false;
+      std::string run(rest.substr(0, other_run(rest)));
+      rest.remove_prefix(run.size());
+      apply_stages(run, first && ascii == 0 ? at_origin : not_first);
+      out += run;
     }
-    text.resize(size);
+    text = std::move(out);
   }
 
  private:
   static constexpr char kDropped = '\x80';  // no ASCII
 
+  static bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
   char mapped(char c) const { return ascii_[static_cast<unsigned char>(c)]; }
+
+  static size_t ascii_run(std::string_view text) {
+    return static_cast<size_t>(std::ranges::find_if_not(text, is_ascii) - text.begin());
+  }
+
+  // Up to where enough ASCII begins that it is worth another run.
+  static size_t other_run(std::string_view text) {
+    constexpr size_t kWorth = 8;
+    size_t at = 0;
+    while (at < text.size()) {
+      const size_t ascii = ascii_run(text.substr(at, kWorth));
+      if (ascii == kWorth) break;
+      at += ascii;
+      while (at < text.size() && !is_ascii(text[at])) ++at;
+    }
+    return at;
+  }
+
+  // Appends what becomes of ASCII characters.
+  void append_ascii(std::string_view text, std::string& out) const {
+    size_t size = out.size();
+    out.resize(size + text.size());
+    for (const char c : text) {
+      out[size] = mapped(c);
+      size += mapped(c) != kDropped ? 1 : 0;
+    }
+    out.resize(size);
+  }
+
   void apply_stages(std::string& text, bool& at_origin) const {
     for (const auto& stage : stages_) stage->apply(text, at_origin);
   }

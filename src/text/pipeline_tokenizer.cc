@@ -18,7 +18,7 @@ class PipelineTokenizer::Stream final : public TokenStream {
 
   std::string push(int32_t id) override {
     const auto text = tokenizer_.text_of(id, options_);
-    return text ? chain_.push(id, *text) : std::string();
+    return text ? chain_.push(id, *text) : chain_.skip();
   }
   std::string finish() override { return chain_.finish(); }
 
@@ -32,9 +32,10 @@ PipelineTokenizer::PipelineTokenizer(VocabSpec spec)
     : Tokenizer(std::move(spec)),
       normalizer_(spec_),
       pre_tokenizer_(spec_),
-      model_(make_token_model(spec_)),
+      model_(make_token_model(spec_), spec_),
       raw_added_(spec_, false),
       normalized_added_(spec_, true, &normalizer_),
+      space_marks_(normalized_added_.empty() ? space_marks(spec_) : std::nullopt),
       text_index_(spec_.tokens.size(), -1),
       special_(spec_.tokens.size()) {
   DecodeChain(spec_, {});  // throws here rather than at the first decoding
@@ -60,7 +61,7 @@ std::vector<int32_t> PipelineTokenizer::encode(std::string_view text,
   const RepairedText repaired(text, options.literal);
   text = repaired.text();
   std::vector<int32_t> ids;
-  ids.reserve(text.size() / 3 + 2);
+  ids.reserve(text.size() / 3 + 4 * PieceCache::kPiecesAtOnce);
   ModelScratch scratch;
   for (const AddedTokens::Segment& part :
        raw_added_.split(text, options.parse_special, repaired.ranges())) {
@@ -78,8 +79,13 @@ std::vector<int32_t> PipelineTokenizer::encode(std::string_view text,
 void PipelineTokenizer::encode_segment(const Segment& segment, const EncodeOptions& options,
                                        std::span<const TextRange> literal, ModelScratch& scratch,
                                        std::vector<int32_t>& out) const {
-  std::string normalised(segment.text);
   bool at_origin = segment.offset == 0;
+  if (space_marks_) {
+    scratch.marked.clear();
+    space_marks_->append(segment.text, at_origin, scratch.marked);
+    return model_.encode_marked(scratch.marked, scratch, out);
+  }
+  std::string normalised(segment.text);
   normalizer_.apply(normalised, at_origin);
   std::vector<TextRange> ranges;
   if (normalized_added_.has_special() && options.parse_special && !literal.empty())
@@ -92,8 +98,7 @@ void PipelineTokenizer::encode_segment(const Segment& segment, const EncodeOptio
       continue;
     }
     const bool first = at_origin && part.text.data() == normalised.data();
-    const Pieces pieces = pre_tokenizer_.apply(part.text, first);
-    for (const Pieces::Piece& piece : pieces.list) model_->encode(pieces.view(piece), scratch, out);
+    model_.encode(pre_tokenizer_.apply(part.text, first), scratch, out);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "text/pre_tokenizer.h"
 
 #include "base/utf8.h"
+#include "text/bert_words.h"
 #include "text/byte_alphabet.h"
 #include "text/character_class.h"
 #include "text/regex.h"
@@ -331,8 +332,7 @@ void add_stages(const PreTokenizerStep& step, std::string_view source,
       at_characters(is_punctuation, step.behavior);
       break;
     case bert:
-      at_characters(is_space, SplitBehavior::removed);
-      at_characters(is_punctuation, SplitBehavior::isolated);
+      stages.push_back(std::make_unique<BertWords>());
       break;
     case unicode_scripts:
       stages.push_back(std::make_unique<Scripts>());

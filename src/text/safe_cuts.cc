@@ -3,13 +3,32 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
+#include "text/marked_text.h"
 #include "text/vocab_index.h"
 
 namespace bittern::text {
 namespace {
 
-constexpr std::string_view kSpace = "\xe2\x96\x81";  // U+2581
+constexpr unsigned char kMarkByte = static_cast<unsigned char>(kMark);
+// Stands for every character that is neither ASCII nor "▁".
+constexpr unsigned char kOther = 0x80;
+constexpr unsigned char kFirstLead = 0xc0;  // of the bytes that begin one; the ones before go on
+
+// The first character of a text, not empty, as a byte of marked text.
+struct Coded {
+  unsigned char code;
+  size_t length;
+};
+
+Coded first_code(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return {lead, 1};
+  if (text.starts_with(kMarkText)) return {kMarkByte, kMarkText.size()};
+  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  return {kOther, std::min(length, text.size())};
+}
 
 std::string_view last_character(std::string_view text) {
   size_t at = text.size() - 1;
@@ -20,14 +39,19 @@ std::string_view last_character(std::string_view text) {
 // Whether every byte has its token, so that no character is unknown.
 bool has_every_byte(const VocabSpec& spec) {
   if (!spec.byte_fallback) return false;
+  const bool by_kind = spec.model == TokenizerModel::sentencepiece_bpe;
   std::array<bool, 256> found{};
-  for (const std::string& token : spec.tokens) {
-    const int byte = byte_of_token(token);
-    if (byte >= 0 && token == fmt::format("<0x{:02X}>", byte))
+  for (size_t i = 0; i < spec.tokens.size(); ++i) {
+    const TokenKind kind = spec.kinds[i];
+    if (by_kind ? kind != TokenKind::byte : !VocabIndex::is_plain_text(kind)) continue;
+    const int byte = byte_of_token(spec.tokens[i]);
+    if (byte >= 0 && spec.tokens[i] == fmt::format("<0x{:02X}>", byte))
       found[static_cast<size_t>(byte)] = true;
   }
   return std::ranges::find(found, false) == found.end();
 }
+
+uint64_t bit(size_t byte) { return uint64_t{1} << byte % 64; }
 
 bool is_text(TokenKind kind) {
   return kind == TokenKind::normal || kind == TokenKind::user_defined;
@@ -39,10 +63,11 @@ SafeCuts::SafeCuts(const VocabSpec& spec) {
   bool proven = false;
   if (spec.model == TokenizerModel::bpe) proven = read_merges(spec);
   if (spec.model == TokenizerModel::sentencepiece_bpe) proven = read_pieces(spec);
-  if (proven)
+  if (proven) {
     allow_cuts(spec);
-  else
-    joined_.fill(1);
+  } else {
+    for (auto& row : joined_) row.fill(~uint64_t{0});
+  }
 }
 
 // False where there is no proof.
@@ -68,68 +93,83 @@ bool SafeCuts::read_pieces(const VocabSpec& spec) {
   // How an unused piece comes apart again depends on how it was made last in the whole text.
   if (std::ranges::find(spec.kinds, TokenKind::unused) != spec.kinds.end()) return false;
   for (const std::string_view token : spec.tokens) {
-    size_t at = token.empty() ? 0 : code_at(token, 0).length;
-    for (; at < token.size(); at += code_at(token, at).length)
+    size_t at = token.empty() ? 0 : first_code(token).length;
+    for (; at < token.size(); at += first_code(token.substr(at)).length)
       join(token.substr(0, at), token.substr(at));
   }
   return true;
 }
 
 void SafeCuts::join(std::string_view left, std::string_view right) {
-  const size_t left_code = code_at(last_character(left), 0).code;
-  joined_[left_code * kCodes + code_at(right, 0).code] = 1;
+  const unsigned char left_code = first_code(last_character(left)).code;
+  const unsigned char right_code = first_code(right).code;
+  joined_[left_code][right_code / 64] |= bit(right_code);
 }
 
 // Until now `joined_` says which characters meet in merges; now also beside which there is no cut.
 void SafeCuts::allow_cuts(const VocabSpec& spec) {
-  std::array<bool, kCodes> known{};
+  std::array<bool, 256> known{};
   if (has_every_byte(spec)) {
     known.fill(true);
   } else {
     for (size_t i = 0; i < spec.tokens.size(); ++i) {
       if (spec.tokens[i].empty() || !is_text(spec.kinds[i])) continue;
-      const Coded first = code_at(spec.tokens[i], 0);
+      const Coded first = first_code(spec.tokens[i]);
       if (first.length == spec.tokens[i].size()) known[first.code] = true;
     }
+    known[kOther] = false;  // not all of them
   }
-  known[kOtherCode] = false;
-  for (size_t left = 0; left < kCodes; ++left) {
-    for (size_t right = 0; right < kCodes; ++right) {
-      if (!known[left] || !known[right]) joined_[left * kCodes + right] = 1;
+  for (size_t left = 0; left < known.size(); ++left) {
+    if (left > kOther && left < kMarkByte) continue;
+    for (size_t right = 0; right < known.size(); ++right) {
+      if (!known[left] || !known[right]) joined_[left][right / 64] |= bit(right);
     }
   }
+  spread_other();
+  any_ = std::ranges::any_of(joined_, [](const Row& row) {
+    return std::ranges::any_of(row, [](uint64_t bits) { return ~bits != 0; });
+  });
 }
 
-SafeCuts::Coded SafeCuts::code_at(std::string_view text, size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  if (lead < 0x80) return {lead, 1};
-  if (text.substr(at).starts_with(kSpace)) return {kSpaceCode, kSpace.size()};
-  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  return {kOtherCode, std::min(length, text.size() - at)};
-}
-
-size_t SafeCuts::first_part(std::string_view text, Packed& packed) const {
-  constexpr char kPackedSpace = '\xff';
-  packed.count = 0;
-  const auto pack = [&](char byte) {
-    if (packed.count < packed.bytes.size()) packed.bytes[packed.count] = byte;
-    ++packed.count;
-  };
-  const uint8_t* joined = &joined_[kOtherCode * kCodes];  // the row of the character on the left
-  size_t at = 0;
-  while (at < text.size()) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    const auto [code, length] = byte < 0x80 ? Coded{byte, 1} : code_at(text, at);
-    if (at > 0 && joined[code] == 0) break;
-    if (code == kSpaceCode) {
-      pack(kPackedSpace);
-    } else {
-      for (size_t i = 0; i < length; ++i) pack(text[at + i]);
-    }
-    joined = &joined_[code * kCodes];
-    at += length;
+// From kOther to the bytes of all those characters, none of which is cut inside.
+void SafeCuts::spread_other() {
+  for (Row& row : joined_) {
+    const bool other = (row[kOther / 64] & bit(kOther)) != 0;
+    row[kOther / 64] = ~uint64_t{0};  // bytes that go on: 0x80 to 0xbf
+    row[kFirstLead / 64] |= other ? ~bit(kMarkByte) : 0;
   }
-  return at;
+  const Row other = joined_[kOther];
+  for (size_t left = kOther; left < kFirstLead; ++left) joined_[left] = other;
+  for (size_t left = kFirstLead; left < kMarkByte; ++left) joined_[left].fill(~uint64_t{0});
+}
+
+uint64_t SafeCuts::cuts_of_block(std::string_view text, size_t from, size_t count) const {
+  uint64_t cuts = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const auto left = static_cast<unsigned char>(text[from + i - 1]);
+    const auto right = static_cast<unsigned char>(text[from + i]);
+    cuts |= (~(joined_[left][right / 64] >> right % 64) & 1) << i;
+  }
+  return cuts;
+}
+
+size_t SafeCuts::cut(std::string_view marked, std::span<std::string_view> parts) const {
+  if (marked.empty()) return 0;
+  size_t count = 0;
+  size_t begin = 0;  // of the part that has not ended
+  size_t at = 1;
+  while (at < marked.size() && parts.size() - count > kBlock) {
+    const size_t size = std::min(kBlock, marked.size() - at);
+    // Which places are cuts is decided for all of them without a branch.
+    for (uint64_t cuts = cuts_of_block(marked, at, size); cuts != 0; cuts &= cuts - 1) {
+      const size_t place = at + static_cast<size_t>(std::countr_zero(cuts));
+      parts[count++] = marked.substr(begin, place - begin);
+      begin = place;
+    }
+    at += size;
+  }
+  if (at >= marked.size()) parts[count++] = marked.substr(begin);
+  return count;
 }
 
 }  // namespace bittern::text

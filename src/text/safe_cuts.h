@@ -3,14 +3,16 @@
 // A text of any length so falls into short parts, which a cache remembers: SentencePiece trains
 // its vocabularies on words, so there is a cut before nearly every space.
 //
-// The characters looked at are ASCII and "▁" (U+2581, which stands for a space); beside any other
-// there is no cut. Nor is there one beside a character that may be unknown: unknown tokens wait for
-// the next known one and fuse.
+// What merges join is known of each ASCII character, of "▁" (U+2581, which stands for a space) and
+// of all others together. There is no cut beside a character that may be unknown: unknown tokens
+// wait for the next known one and fuse. Texts are marked ones (marked_text.h), so that what a place
+// is between is seen by the two bytes there.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "text/vocab_spec.h"
@@ -22,32 +24,28 @@ class SafeCuts {
   // Of a bpe or sentencepiece_bpe vocabulary; of any other, and where the proof fails, none.
   explicit SafeCuts(const VocabSpec& spec);
 
-  // A short part with one byte, which UTF-8 does not have, in place of each "▁": what a cache
-  // tells parts apart by. Of another part nothing but that it does not fit.
-  struct Packed {
-    std::array<char, 32> bytes;
-    size_t count;
-    bool fits() const { return count <= bytes.size(); }
-    std::string_view view() const { return {bytes.data(), fits() ? count : 0}; }
-  };
+  // Whether any text is cut.
+  bool any() const { return any_; }
 
-  // The length of the part in front of the first cut; all of the text where there is none.
-  size_t first_part(std::string_view text, Packed& packed) const;
+  // Cuts a marked text: writes parts from the left, as many as there is room for (more than kBlock)
+  // and gives their number, 0 of an empty text alone. Behind the last one that was written the
+  // cutting goes on with the rest of the text.
+  static constexpr size_t kBlock = 64;
+  size_t cut(std::string_view marked, std::span<std::string_view> parts) const;
 
  private:
-  // Codes of characters: ASCII its own, then "▁", then all others.
-  static constexpr size_t kSpaceCode = 128, kOtherCode = 129, kCodes = 130;
-  struct Coded {
-    size_t code, length;
-  };
-  static Coded code_at(std::string_view text, size_t at);
-
   bool read_merges(const VocabSpec& spec);
   bool read_pieces(const VocabSpec& spec);
   void join(std::string_view left, std::string_view right);
   void allow_cuts(const VocabSpec& spec);
+  void spread_other();
+  // A bit for each place in front of text[from + i], i < count <= kBlock, with a cut.
+  uint64_t cuts_of_block(std::string_view text, size_t from, size_t count) const;
 
-  std::array<uint8_t, kCodes * kCodes> joined_{};  // by left code * kCodes + right code: no cut
+  // By left byte, a bit for each right one: no cut between them.
+  using Row = std::array<uint64_t, 4>;
+  std::array<Row, 256> joined_{};
+  bool any_ = false;
 };
 
 }  // namespace bittern::text

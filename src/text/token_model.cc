@@ -1,7 +1,6 @@
 #include "text/token_model.h"
 
 #include "base/error.h"
-#include "text/cached_model.h"
 #include "text/character_bpe.h"
 #include "text/sentencepiece_bpe.h"
 #include "text/unigram.h"
@@ -16,7 +15,9 @@ void check_scores(const VocabSpec& spec) {
               spec.scores.size());
 }
 
-std::unique_ptr<TokenModel> make_plain_model(const VocabSpec& spec) {
+}  // namespace
+
+std::unique_ptr<TokenModel> make_token_model(const VocabSpec& spec) {
   switch (spec.model) {
     case TokenizerModel::bpe:
       return std::make_unique<CharacterBpe>(spec);
@@ -34,12 +35,6 @@ std::unique_ptr<TokenModel> make_plain_model(const VocabSpec& spec) {
       break;
   }
   fail(ErrorKind::internal, "{}: a model behind stages expected", spec.source);
-}
-
-}  // namespace
-
-std::unique_ptr<TokenModel> make_token_model(const VocabSpec& spec) {
-  return std::make_unique<CachedModel>(make_plain_model(spec), spec);
 }
 
 }  // namespace bittern::text

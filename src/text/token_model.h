@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,8 @@ struct ModelScratch {
   std::unordered_map<std::string_view, uint32_t> unused_splits;  // piece: bytes of its left part
   std::vector<std::string_view> stack;
   std::vector<Step> steps;
+  // Of the model behind a cache: a marked text and a word of it (marked_text.h).
+  std::string marked, word;
 };
 
 class TokenModel {

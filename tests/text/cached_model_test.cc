@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 
 #include "text/character_bpe.h"
+#include "text/marked_text.h"
 #include "text/sentencepiece_bpe.h"
 
 namespace bittern::text {
@@ -70,6 +73,36 @@ std::string random_text(std::mt19937& random) {
   return text;
 }
 
+std::string marked(std::string_view text) {
+  std::string out;
+  append_marked(text, out);
+  return out;
+}
+
+std::string unmarked(std::string_view text) {
+  std::string out;
+  append_unmarked(text, out);
+  return out;
+}
+
+// As they would read in the text.
+std::vector<std::string> parts_of(const SafeCuts& cuts, std::string_view text) {
+  const std::string whole = marked(text);
+  std::vector<std::string> parts;
+  std::array<std::string_view, SafeCuts::kBlock + 1> some;
+  for (std::string_view rest = whole; !rest.empty();) {
+    const size_t count = cuts.cut(rest, some);
+    EXPECT_GT(count, 0u);
+    for (const std::string_view part : std::span(some).first(count)) {
+      EXPECT_TRUE(rest.starts_with(part) && !part.empty());
+      EXPECT_EQ(rest.data(), part.data());
+      parts.push_back(unmarked(part));
+      rest.remove_prefix(part.size());
+    }
+  }
+  return parts;
+}
+
 template <typename Model>
 void compare(TokenizerModel kind) {
   const uint32_t seed = 20261121;
@@ -86,12 +119,13 @@ void compare(TokenizerModel kind) {
     ModelScratch scratch;
     for (int round = 0; round < 150; ++round) {
       const std::string text = random_text(random);
-      Ids wanted, got;
+      Ids wanted, got, of_marked;
       plain.encode(text, scratch, wanted);
-      cached.encode(text, scratch, got);
+      cached.encode({text, {{0, text.size(), true}}}, scratch, got);
       ASSERT_EQ(got, wanted) << vocabulary << ' ' << text;
-      SafeCuts::Packed packed{};
-      cut += cuts.first_part(text, packed) < text.size() ? 1 : 0;
+      cached.encode_marked(marked(text), scratch, of_marked);
+      ASSERT_EQ(of_marked, wanted) << vocabulary << ' ' << text;
+      cut += parts_of(cuts, text).size() > 1 ? 1 : 0;
     }
   }
   EXPECT_GT(cut, 1000u);  // or nothing was tried
@@ -119,32 +153,70 @@ VocabSpec words() {
   return spec;
 }
 
-std::string_view first_part(const VocabSpec& spec, std::string_view text) {
-  SafeCuts::Packed packed{};
-  return text.substr(0, SafeCuts(spec).first_part(text, packed));
+std::vector<std::string> parts_of(const VocabSpec& spec, std::string_view text) {
+  return parts_of(SafeCuts(spec), text);
 }
+
+using Parts = std::vector<std::string>;
 
 TEST(SafeCuts, BetweenWords) {
   const std::string text =
       "\xe2\x96\x81\xe2\x96\x81"
       "ab\xe2\x96\x81"
       "ab";
-  EXPECT_EQ(first_part(words(), text), text.substr(0, 8));
-  EXPECT_EQ(first_part(words(), "ba"), "b");  // nothing joins b and a
-  EXPECT_EQ(first_part(words(), "ab"), "ab");
-  EXPECT_EQ(first_part(words(), "bz"), "bz");  // z may be unknown
-  EXPECT_EQ(first_part(words(), "b\xc3\xa9"), "b\xc3\xa9");
+  EXPECT_EQ(parts_of(words(), text), (Parts{text.substr(0, 8), text.substr(8)}));
+  EXPECT_EQ(parts_of(words(), "ba"), (Parts{"b", "a"}));  // nothing joins b and a
+  EXPECT_EQ(parts_of(words(), "ab"), Parts{"ab"});
+  EXPECT_EQ(parts_of(words(), "bz"), Parts{"bz"});  // z may be unknown
+  EXPECT_EQ(parts_of(words(), "b\xc3\xa9"), Parts{"b\xc3\xa9"});
+}
+
+// Parts that are shorter and longer than what is looked at at once.
+TEST(SafeCuts, AnyNumberAndLength) {
+  for (size_t size = 1; size < 300; ++size) {
+    EXPECT_EQ(parts_of(words(), std::string(size, 'b')).size(), size);
+    EXPECT_EQ(parts_of(words(), std::string(size, 'z')), Parts{std::string(size, 'z')});
+    const std::string both = std::string(size, 'z') + std::string(size, 'b');
+    EXPECT_EQ(parts_of(words(), both).size(), size) << size;  // zz...zb, b, b, ...
+  }
+}
+
+// Where no character is unknown, there are cuts beside those that are not ASCII as well.
+TEST(SafeCuts, BesideOtherCharacters) {
+  VocabSpec spec = words();
+  spec.byte_fallback = true;
+  for (int byte = 0; byte < 256; ++byte)
+    add_token(spec, fmt::format("<0x{:02X}>", byte), TokenKind::byte);
+  const std::string text =
+      "\xc3\xa9\xe2\x96\x80\xe2\x96\x81"
+      "ab\xf0\x9f\x98\x80z";
+  EXPECT_EQ(parts_of(spec, text), (Parts{"\xc3\xa9", "\xe2\x96\x80",
+                                         "\xe2\x96\x81"
+                                         "ab",
+                                         "\xf0\x9f\x98\x80", "z"}));
+  spec.merges.emplace_back("b", "\xc3\xa9");
+  EXPECT_EQ(parts_of(spec, text), (Parts{"\xc3\xa9", "\xe2\x96\x80",
+                                         "\xe2\x96\x81"
+                                         "ab\xf0\x9f\x98\x80",
+                                         "z"}));
+  spec.merges.emplace_back("\xc3\xa9", "\xc3\xa9");
+  spec.merges.emplace_back("\xc3\xa9", "\xe2\x96\x81");
+  EXPECT_EQ(parts_of(spec, text), (Parts{text.substr(0, 14), "z"}));
+  spec.kinds.back() =
+      TokenKind::control;  // no text becomes <0xFF>, so what is not ASCII may be unknown
+  EXPECT_EQ(parts_of(spec, text), Parts{text});
 }
 
 TEST(SafeCuts, NoneWithoutAProof) {
   const std::string text =
       "ab\xe2\x96\x81"
       "ab";
-  EXPECT_NE(first_part(words(), text), text);
+  EXPECT_TRUE(SafeCuts(words()).any());
+  EXPECT_EQ(parts_of(words(), text).size(), 2u);
   const auto expect_whole = [&](void (*change)(VocabSpec&)) {
     VocabSpec spec = words();
     change(spec);
-    EXPECT_EQ(first_part(spec, text), text);
+    EXPECT_EQ(parts_of(spec, text), Parts{text});
   };
   expect_whole([](VocabSpec& s) { s.merges.emplace_back("b", "\xe2\x96\x81"); });
   expect_whole([](VocabSpec& s) {
@@ -159,25 +231,6 @@ TEST(SafeCuts, NoneWithoutAProof) {
   expect_whole([](VocabSpec& s) { s.end_of_word_suffix = "</w>"; });
   expect_whole([](VocabSpec& s) { s.model = TokenizerModel::unigram; });
   expect_whole([](VocabSpec& s) { s.tokens[1] = s.tokens[2]; });  // "▁" may be unknown
-}
-
-TEST(SafeCuts, PackedPartsDiffer) {
-  const SafeCuts cuts(words());
-  std::set<std::string> seen;
-  for (const std::string text : {"a", "ab", "\xe2\x96\x81", "\xe2\x96\x81\xe2\x96\x81", " ",
-                                 "\xe2\x96\x81"
-                                 "a",
-                                 "a\xc3\xa9", "z"}) {
-    SafeCuts::Packed packed{};
-    EXPECT_EQ(cuts.first_part(text, packed), text.size());
-    EXPECT_TRUE(packed.fits());
-    EXPECT_TRUE(seen.insert(std::string(packed.view())).second) << text;
-  }
-  SafeCuts::Packed packed{};
-  const std::string ab(100, 'z');
-  EXPECT_EQ(cuts.first_part(ab, packed), ab.size());
-  EXPECT_FALSE(packed.fits());
-  EXPECT_TRUE(packed.view().empty());
 }
 
 }  // namespace

@@ -304,6 +304,30 @@ TEST(Tokenizer, SpecialByTheAddedTokensAlone) {
 }
 
 // Plain text can never become a control token, whatever ignore_merges finds in the vocabulary.
+// As SentencePiece has it (bytes and text of a case of tests/oracles/test_tokenizers.py).
+TEST(Tokenizer, AControlTokenLeftOutStandsBetweenBytes) {
+  VocabSpec spec;
+  spec.model = TokenizerModel::sentencepiece_bpe;
+  spec.tokens = {"<unk>", "<s>", "<0xC6>", "<0xA7>", "<0x8A>"};
+  spec.kinds = {TokenKind::unknown, TokenKind::control, TokenKind::byte, TokenKind::byte,
+                TokenKind::byte};
+  spec.scores.resize(spec.tokens.size());
+  spec.unknown = 0;
+  spec.decoders.push_back({.kind = DecoderKind::sentencepiece});
+  const auto tokenizer = Tokenizer::build(std::move(spec));
+  const auto streamed = [&](std::span<const int32_t> ids) {
+    const auto stream = tokenizer->stream();
+    std::string out;
+    for (const int32_t id : ids) out += stream->push(id);
+    return out + stream->finish();
+  };
+  const std::vector<int32_t> apart = {2, 1, 3, 4}, together = {1, 2, 3, 4};
+  for (const auto& text : {tokenizer->decode(apart), streamed(apart)})
+    EXPECT_EQ(text, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+  for (const auto& text : {tokenizer->decode(together), streamed(together)})
+    EXPECT_EQ(text, "\xc6\xa7\xef\xbf\xbd");
+}
+
 TEST(Tokenizer, PlainTextNeverSpellsAControlToken) {
   VocabSpec spec = small_spec();
   spec.ignore_merges = true;
