@@ -155,6 +155,8 @@ std::vector<std::string> feature_names(uint64_t features) {
   return names;
 }
 
+int allowed_processor_count() { return std::max(1, static_cast<int>(allowed_processors().size())); }
+
 int usable_core_count() {
   std::set<std::string> cores;
   for (const int processor : allowed_processors()) cores.insert(core_of(processor));

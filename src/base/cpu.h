@@ -30,6 +30,9 @@ uint64_t detect_features();
 std::vector<std::string> feature_names(uint64_t features);
 std::string model_name();
 
+// Logical processors on which this process may run (its affinity mask), at least 1.
+int allowed_processor_count();
+
 // Physical cores inside the affinity mask and the cgroup CPU quota (rounded up), at least 1.
 int usable_core_count();
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,6 +26,48 @@ std::string reason(int code) {
   return code == ENOENT ? "no such file" : std::generic_category().message(code);
 }
 
+constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+
+int64_t nanoseconds(const struct timespec& time) {
+  return int64_t{time.tv_sec} * kNanosecondsPerSecond + time.tv_nsec;
+}
+
+// A file system stamps with the tick of the coarse clock, so a change after `now` shows if the last
+// one was before it. (Linux: current_time() in fs/inode.c.) Where stamps are whole milliseconds the
+// file system keeps no finer ones (FAT: two seconds), and the clock may be another machine's.
+bool is_settled(int64_t changed_ns, int64_t now_ns) {
+  constexpr int64_t kFineNs = 1'000'000;
+  constexpr int64_t kCoarseStampNs = 3 * kNanosecondsPerSecond;
+  return changed_ns % kFineNs == 0 ? changed_ns + kCoarseStampNs < now_ns : changed_ns < now_ns;
+}
+
+int64_t tick_now_ns() {
+  struct timespec now {};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return nanoseconds(now);
+}
+
+// `now_ns` was read before the facts were: what is written after them has a later stamp than what
+// came before it.
+FileStamp make_stamp(const struct stat& facts, int64_t now_ns) {
+  FileStamp stamp{.device = facts.st_dev,
+                  .inode = facts.st_ino,
+                  .bytes = facts.st_size,
+                  .modified_ns = nanoseconds(facts.st_mtim),
+                  .changed_ns = nanoseconds(facts.st_ctim)};
+  stamp.settled = is_settled(stamp.changed_ns, now_ns) && is_settled(stamp.modified_ns, now_ns);
+  return stamp;
+}
+
+// Calls advise(address, bytes) for the pages that overlap a part.
+template <typename Advise>
+void for_pages_around(Bytes part, const Advise& advise) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+  if (begin < end) advise(reinterpret_cast<void*>(begin), end - begin);
+}
+
 }  // namespace
 
 FileMap FileMap::open(const std::filesystem::path& path) {
@@ -32,9 +75,11 @@ FileMap FileMap::open(const std::filesystem::path& path) {
   map.name_ = path.string();
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.value < 0) bad_input("{}: {}", map.name_, reason(errno));
+  const int64_t now_ns = tick_now_ns();
   struct stat facts {};
   if (::fstat(file.value, &facts) != 0) bad_input("{}: {}", map.name_, reason(errno));
   if (!S_ISREG(facts.st_mode)) bad_input("{}: not a regular file", map.name_);
+  map.stamp_ = make_stamp(facts, now_ns);
   map.size_ = static_cast<size_t>(facts.st_size);
   if (map.size_ == 0) return map;
   void* address = ::mmap(nullptr, map.size_, PROT_READ, MAP_PRIVATE, file.value, 0);
@@ -50,17 +95,41 @@ FileMap FileMap::open(const std::filesystem::path& path) {
 FileMap::FileMap(FileMap&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
+      stamp_(other.stamp_),
       name_(std::move(other.name_)) {}
 
 FileMap& FileMap::operator=(FileMap&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(stamp_, other.stamp_);
   std::swap(name_, other.name_);
   return *this;
 }
 
 FileMap::~FileMap() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::optional<FileStamp> FileMap::stamp_of(const std::filesystem::path& path) {
+  const int64_t now_ns = tick_now_ns();
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
+  return make_stamp(facts, now_ns);
+}
+
+void FileMap::populate(Bytes part) {
+  for_pages_around(part, [](void* address, size_t size) {
+#ifdef MADV_POPULATE_READ
+    if (::madvise(address, size, MADV_POPULATE_READ) == 0) return;
+#endif
+    ::madvise(address, size, MADV_WILLNEED);
+  });
+}
+
+void FileMap::prefer_huge_pages() {
+  for_pages_around(bytes(), [](void* address, size_t size) {
+    ::madvise(address, size, MADV_HUGEPAGE);  // a hint: refusal is fine
+  });
 }
 
 void FileMap::release(Bytes part) {

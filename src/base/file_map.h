@@ -2,12 +2,30 @@
 // from it live as long as the FileMap.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
 
 namespace bittern {
+
+// What the system says of a file without its bytes. A program that writes to the file changes the
+// stamp, except within one tick of the clock (`settled`) and through a shared writable map whose
+// pages it had touched before.
+struct FileStamp {
+  uint64_t device = 0, inode = 0;
+  int64_t bytes = 0;
+  int64_t modified_ns = 0, changed_ns = 0;  // since 1970
+  // The last change is so long ago that the next one will show.
+  bool settled = false;
+
+  bool is_same(const FileStamp& other) const {
+    return device == other.device && inode == other.inode && bytes == other.bytes &&
+           modified_ns == other.modified_ns && changed_ns == other.changed_ns;
+  }
+};
 
 class FileMap {
  public:
@@ -23,13 +41,22 @@ class FileMap {
 
   Bytes bytes() const { return {data_, size_}; }
   const std::string& name() const { return name_; }
+  // Of the moment when the file was opened.
+  const FileStamp& stamp() const { return stamp_; }
 
+  // The stamp of a regular file; nothing where there is none.
+  static std::optional<FileStamp> stamp_of(const std::filesystem::path& path);
   // Advises the kernel that a part of the map is no longer needed (its packed copy is).
   static void release(Bytes part);
+  // Brings a part of the map into memory at once and not page by page.
+  static void populate(Bytes part);
+  // Where the file system has huge pages, reading the file shall use them.
+  void prefer_huge_pages();
 
  private:
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+  FileStamp stamp_;
   std::string name_;
 };
 

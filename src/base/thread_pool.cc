@@ -1,29 +1,42 @@
-// How a region runs. The caller writes the job, then raises `region`; each worker that sees the
-// new number runs its share and lowers `pending`; the caller runs share 0 and waits for zero.
-// Both waits spin for kSpinSeconds, since the next region of a decode step follows within
-// microseconds, and then sleep. Sleeping cannot miss a wake: the sleeper counts itself before it
-// looks at the number again, the waker changes the number before it looks at the count (both
-// sequentially consistent), so at least one of them sees the other.
+// How a region runs. The caller writes the job and every worker's share (a range of tasks in one
+// atomic word), then raises `region`. Whoever works takes tasks from the front of its own share, a
+// part of what is left at a time, and when that is empty from the back of the largest other one;
+// each part is one compare-and-swap. `pending` counts the tasks that are not done: the caller
+// returns when it is zero, whether or not every worker came.
+//
+// A worker that comes late finds empty shares, or those of a later region; both are right, because
+// the job is read after tasks have been taken, and a job stands as long as one of its tasks is not
+// done.
+//
+// Waiting is a short spin, then a futex (std::atomic::wait), with no lock anywhere. The system may
+// wake a worker on the processor that the caller keeps busy and leave it there for seconds, so one
+// that wakes up looks where the others run and moves to a processor of its own.
 
 #include "base/thread_pool.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/cgroup.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/float_mode.h"
 
 namespace bittern {
 namespace {
 
-constexpr double kSpinSeconds = 40e-6;
+constexpr double kSpinSeconds = 50e-6;
 constexpr int kPausesPerLook = 16;  // between two looks at the clock
+// Of what is left of a share its worker takes this part at once, and so does a helper.
+constexpr uint32_t kParts = 4;
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -33,98 +46,200 @@ inline void pause() {
 #endif
 }
 
-// A number that threads wait on: a short spin, then sleep.
-class Signal {
- public:
-  // Returns when ready() holds. `spin`: worth spinning, every thread has its own core.
-  template <typename Ready>
-  void wait(const Ready& ready, bool spin) {
-    if (spin && spin_until(ready)) return;
-    sleepers_.fetch_add(1);
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, ready);
+template <typename Ready>
+bool spin_until(const Ready& ready) {
+  const double end = monotonic_seconds() + kSpinSeconds;
+  do {
+    for (int i = 0; i < kPausesPerLook; ++i) {
+      if (ready()) return true;
+      pause();
     }
-    sleepers_.fetch_sub(1);
-  }
+  } while (monotonic_seconds() < end);
+  return false;
+}
 
-  // To be called after the change that makes ready() hold.
-  void notify() {
-    if (sleepers_.load() == 0) return;
-    { const std::scoped_lock lock(mutex_); }  // a sleeper is past its look, or has yet to look
-    wake_.notify_all();
+#if defined(__linux__)
+int current_processor() { return sched_getcpu(); }
+
+// Moves this thread, for now, to a processor that it may use and that `taken` does not hold. Where
+// that is refused it stays.
+template <typename Taken>
+void move_to_free_processor(const Taken& taken) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (!CPU_ISSET(processor, &allowed) || taken(processor)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    if (sched_setaffinity(0, sizeof one, &one) == 0)
+      sched_setaffinity(0, sizeof allowed, &allowed);  // it may be moved again
+    return;
+  }
+}
+#else
+int current_processor() { return -1; }
+template <typename Taken>
+void move_to_free_processor(const Taken&) {}
+#endif
+
+struct Range {
+  uint32_t begin = 0, end = 0;
+  uint32_t size() const { return end - begin; }
+};
+
+// The tasks that are left of a worker's share, on a cache line of its own.
+class alignas(64) Share {
+ public:
+  std::atomic<int> processor{-1};  // where the worker was last seen
+
+  void fill(Range range) { word_.store(pack(range), std::memory_order_release); }
+  uint32_t left() const { return unpack(word_.load(std::memory_order_relaxed)).size(); }
+
+  // Some tasks from the front, or from the back; an empty range where there are none.
+  Range take(bool front) {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const Range all = unpack(word);
+      if (all.size() == 0) return {};
+      const uint32_t count = (all.size() + kParts - 1) / kParts;
+      const Range taken =
+          front ? Range{all.begin, all.begin + count} : Range{all.end - count, all.end};
+      const Range rest = front ? Range{taken.end, all.end} : Range{all.begin, taken.begin};
+      if (word_.compare_exchange_weak(word, pack(rest), std::memory_order_acquire,
+                                      std::memory_order_relaxed))
+        return taken;
+    }
   }
 
  private:
-  template <typename Ready>
-  static bool spin_until(const Ready& ready) {
-    const double end = monotonic_seconds() + kSpinSeconds;
-    do {
-      for (int i = 0; i < kPausesPerLook; ++i) {
-        if (ready()) return true;
-        pause();
-      }
-    } while (monotonic_seconds() < end);
-    return false;
+  static uint64_t pack(Range range) { return uint64_t{range.end} << 32 | range.begin; }
+  static Range unpack(uint64_t word) {
+    return {static_cast<uint32_t>(word), static_cast<uint32_t>(word >> 32)};
   }
 
-  std::atomic<int> sleepers_{0};
-  std::mutex mutex_;
-  std::condition_variable wake_;
+  std::atomic<uint64_t> word_{0};
 };
 
 }  // namespace
 
+Waiting waiting_for(int thread_count, int processor_count, std::optional<double> quota) {
+  const bool own_processors = thread_count <= processor_count && (!quota || thread_count <= *quota);
+  return own_processors ? Waiting::spin : Waiting::sleep;
+}
+
 struct ThreadPool::State {
-  int thread_count = 1;
-  bool spin = true;
-
-  // The job; written by the caller before `region` rises, constant while it runs.
-  int64_t task_count = 0;
-  const void* body = nullptr;
-  Call call = nullptr;
-  bool stop = false;
-
-  alignas(64) std::atomic<uint64_t> region{0};
-  alignas(64) std::atomic<int> pending{0};
-  std::atomic<bool> running{false};
-  Signal started;
-  Signal finished;
-  std::vector<std::thread> workers;
+  State(int threads, Waiting waiting)
+      : thread_count(threads),
+        spin(waiting == Waiting::spin),
+        shares(static_cast<size_t>(threads)) {}
 
   ~State() {
-    stop = true;
+    stop.store(true);
     region.fetch_add(1);
-    started.notify();
+    region.notify_all();
     for (std::thread& worker : workers) worker.join();
   }
 
-  // The first (task_count % thread_count) workers take one task more.
-  void run_share(int worker) const {
-    const int64_t each = task_count / thread_count;
-    const int64_t extra = task_count % thread_count;
-    const int64_t begin = worker * each + std::min<int64_t>(worker, extra);
-    const int64_t end = begin + each + (worker < extra ? 1 : 0);
-    for (int64_t task = begin; task < end; ++task) call(body, task, worker);
+  int thread_count;
+  bool spin;
+
+  // The job: written while no task is left, read by those who have taken one.
+  const void* body = nullptr;
+  Call call = nullptr;
+  std::vector<Share> shares;
+
+  // 32 bits: what a futex holds.
+  alignas(64) std::atomic<uint32_t> region{0};
+  std::atomic<bool> stop{false};
+  alignas(64) std::atomic<uint32_t> pending{0};
+  alignas(64) std::atomic<bool> running{false};
+  std::vector<std::thread> workers;
+
+  void run_range(Range range, int worker) const { call(body, range.begin, range.end, worker); }
+
+  // Whose share has the most left; null where all are empty.
+  Share* fullest() {
+    Share* found = nullptr;
+    uint32_t most = 0;
+    for (Share& share : shares) {
+      const uint32_t left = share.left();
+      if (left <= most) continue;
+      most = left;
+      found = &share;
+    }
+    return found;
+  }
+
+  // Runs tasks as long as any are left to take.
+  void run_tasks(int worker) {
+    uint32_t done = 0;
+    Share& own = shares[static_cast<size_t>(worker)];
+    for (Range range = own.take(true); range.size() > 0; range = own.take(true)) {
+      run_range(range, worker);
+      done += range.size();
+    }
+    while (Share* other = fullest()) {
+      const Range range = other->take(false);
+      if (range.size() == 0) continue;
+      run_range(range, worker);
+      done += range.size();
+    }
+    if (done > 0 && pending.fetch_sub(done) == done) pending.notify_one();
+  }
+
+  // Each worker alone on its processor, as far as they are known.
+  void spread(int worker) {
+    Share& own = shares[static_cast<size_t>(worker)];
+    const auto taken = [&](int processor) {
+      return std::any_of(shares.begin(), shares.end(), [&](const Share& share) {
+        return &share != &own && share.processor.load(std::memory_order_relaxed) == processor;
+      });
+    };
+    if (taken(current_processor())) move_to_free_processor(taken);
+    own.processor.store(current_processor(), std::memory_order_relaxed);
   }
 
   void work(int worker) {
     const DefaultFloatMode mode;
-    for (uint64_t seen = 0;;) {
-      started.wait([&] { return region.load() != seen; }, spin);
-      ++seen;  // the caller waits for all workers, so no region can be missed
-      if (stop) return;
-      run_share(worker);
-      if (pending.fetch_sub(1) == 1) finished.notify();
+    for (uint32_t seen = 0;;) {
+      const auto risen = [&] { return region.load(std::memory_order_acquire) != seen; };
+      if (!spin || !spin_until(risen)) {
+        region.wait(seen);
+        if (spin) spread(worker);
+      }
+      seen = region.load();
+      if (stop.load()) return;
+      run_tasks(worker);
+    }
+  }
+
+  void wait_for_all() {
+    const auto finished = [&] { return pending.load(std::memory_order_acquire) == 0; };
+    if (spin && spin_until(finished)) return;
+    for (uint32_t left = pending.load(); left != 0; left = pending.load()) pending.wait(left);
+  }
+
+  // The first (task_count % thread_count) workers have one task more.
+  void fill_shares(uint32_t task_count) {
+    const auto threads = static_cast<uint32_t>(thread_count);
+    const uint32_t each = task_count / threads, extra = task_count % threads;
+    uint32_t begin = 0;
+    for (uint32_t worker = 0; worker < threads; ++worker) {
+      const uint32_t end = begin + each + (worker < extra ? 1 : 0);
+      shares[worker].fill({begin, end});
+      begin = end;
     }
   }
 };
 
-ThreadPool::ThreadPool(int thread_count) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(int thread_count)
+    : ThreadPool(thread_count,
+                 waiting_for(thread_count, cpu::allowed_processor_count(), cgroup::cpu_quota())) {}
+
+ThreadPool::ThreadPool(int thread_count, Waiting waiting) {
   BITTERN_CHECK(thread_count >= 1, "{} threads", thread_count);
-  state_->thread_count = thread_count;
-  // Spinning on a core that another thread needs only delays that thread.
-  state_->spin = thread_count <= static_cast<int>(std::thread::hardware_concurrency());
+  state_ = std::make_unique<State>(thread_count, waiting);
   try {
     for (int worker = 1; worker < thread_count; ++worker)
       state_->workers.emplace_back([state = state_.get(), worker] { state->work(worker); });
@@ -141,18 +256,20 @@ void ThreadPool::run_erased(int64_t task_count, const void* body, Call call) {
   State& state = *state_;
   const DefaultFloatMode mode;
   if (state.thread_count == 1 || task_count <= 1) {
-    for (int64_t task = 0; task < task_count; ++task) call(body, task, 0);
+    call(body, 0, task_count, 0);
     return;
   }
+  BITTERN_CHECK(task_count <= INT32_MAX, "{} tasks", task_count);
   BITTERN_CHECK(!state.running.exchange(true), "a region was started inside another one");
-  state.task_count = task_count;
   state.body = body;
   state.call = call;
-  state.pending.store(state.thread_count - 1);
+  state.pending.store(static_cast<uint32_t>(task_count));
+  state.fill_shares(static_cast<uint32_t>(task_count));
+  state.shares[0].processor.store(current_processor(), std::memory_order_relaxed);
   state.region.fetch_add(1);
-  state.started.notify();
-  state.run_share(0);
-  state.finished.wait([&] { return state.pending.load() == 0; }, state.spin);
+  state.region.notify_all();
+  state.run_tasks(0);
+  state.wait_for_all();
   state.running.store(false);
 }
 

@@ -3,6 +3,7 @@
 #include "base/file_map.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include "base/error.h"
 #include "temporary_folder.h"
@@ -55,6 +56,41 @@ TEST(FileMap, ReleasedPagesAreReadAgain) {
   FileMap::release(map.bytes());
   FileMap::release(map.bytes().subspan(1, 2));  // less than a page: nothing to do
   EXPECT_EQ(as_text(map.bytes()), text);
+}
+
+TEST(FileMap, PopulatedPagesAreThoseOfTheFile) {
+  const TemporaryFolder folder;
+  const std::string text(3 * 4096 + 5, 'x');
+  FileMap map = FileMap::open(folder.write("a", text));
+  map.prefer_huge_pages();
+  FileMap::populate(map.bytes());
+  FileMap::populate(map.bytes().subspan(4095, 2));
+  FileMap::populate({});
+  EXPECT_EQ(as_text(map.bytes()), text);
+}
+
+TEST(FileStamp, EveryWriteMovesItEvenOfTheSameSizeWithTheTimeRestored) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.write("a", "hello");
+  while (!FileMap::stamp_of(path)->settled) ::sched_yield();
+  const FileMap map = FileMap::open(path);
+  EXPECT_EQ(map.stamp().bytes, 5);
+  EXPECT_TRUE(map.stamp().is_same(*FileMap::stamp_of(path)));
+  const auto time = fs::last_write_time(path);
+  std::fstream(path, std::ios::in | std::ios::out) << "jello";
+  fs::last_write_time(path, time);
+  EXPECT_FALSE(map.stamp().is_same(*FileMap::stamp_of(path)));
+  const fs::path other = folder.write("b", "hello");
+  EXPECT_FALSE(FileMap::stamp_of(other)->is_same(map.stamp()));
+  EXPECT_FALSE(FileMap::stamp_of(folder.path()).has_value());
+  EXPECT_FALSE(FileMap::stamp_of(folder.path() / "none").has_value());
+}
+
+TEST(FileStamp, OfTheFutureIsNotSettled) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.write("a", "hello");
+  fs::last_write_time(path, fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_FALSE(FileMap::stamp_of(path)->settled);
 }
 
 TEST(ReadTextFile, RefusesALargerOne) {
