@@ -19,13 +19,16 @@ endfunction()
 
 # Instruction-set flags, per file and nowhere else. Such files are src/kernel/isa/ISA.cc and
 # src/kernel/isa/FAMILY_ISA.cc: they export one constant table each and include nothing with inline
-# functions (tests/tidy checks).
+# functions (tests/tidy checks). Without exceptions: code without optimisation would name their
+# personality routine.
 function(bittern_isa_sources)
   set(dir ${PROJECT_SOURCE_DIR}/src/kernel/isa)
   set(flags_scalar "")
   set(flags_avx2 -mavx2 -mfma -mf16c)
   set(flags_avxvnni ${flags_avx2} -mavxvnni)
   set(flags_avx512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni)
+  set(flags_avx512vbmi ${flags_avx512} -mavx512vbmi)
+  set(flags_amx ${flags_avx512})  # tiles are inline assembly (isa/tiles.inl)
   file(GLOB files CONFIGURE_DEPENDS ${dir}/*.cc)
   foreach(file IN LISTS files)
     get_filename_component(isa ${file} NAME_WE)
@@ -34,7 +37,7 @@ function(bittern_isa_sources)
       message(FATAL_ERROR "${file} has no flags for ${isa} in cmake/floors.cmake")
     endif()
     set_source_files_properties(${file} TARGET_DIRECTORY bittern_kernel PROPERTIES
-      COMPILE_OPTIONS "${flags_${isa}}" SKIP_PRECOMPILE_HEADERS ON)
+      COMPILE_OPTIONS "-fno-exceptions;${flags_${isa}}" SKIP_PRECOMPILE_HEADERS ON)
   endforeach()
 endfunction()
 

@@ -230,6 +230,9 @@ struct IQ2_BN : Block<64, 16> {
   static constexpr int kRowBytes = 4;  // f32 scale
   static void decode(const std::byte* row, int64_t count, float* values);
   static void encode(const float* values, int64_t count, std::byte* row);
+  // The first element of a tensor whose code is 3.
+  static std::optional<int64_t> invalid_element(const std::byte* data, int64_t rows,
+                                                int64_t columns);
 };
 
 // The three orders of the codes of an I2_S tensor; see i2_s.cc.

@@ -8,7 +8,7 @@
 //   Values 16 i + 0..14 of an IQ1_BN block are the digits of ql[3 i + 0..2], five a byte, value
 //   16 i + 15 is digit i of extra. Bytes are base-3 fractions as in TQ1_0 (the ceiling of
 //   256 v / 243), but here the first value is the LEAST significant digit of v.
-//   Code 3 of IQ2_BN, which no writer makes, reads as 2.
+//   Code 3 of IQ2_BN, which no writer makes, reads as 2; W1.58A8 refuses it.
 //
 // Encoding: scale = max|x| of the row; 0 where |x| is below half of it, else the sign. Rows of
 // zeros get the code for +, at scale 0. Source: ik_llama.cpp, ggml/src/iqk/iqk_quantize.cpp.
@@ -94,6 +94,20 @@ void IQ2_BN::decode(const std::byte* row, int64_t count, float* values) {
       values[j] = scale * static_cast<float>(code - 1);
     }
   }
+}
+
+std::optional<int64_t> IQ2_BN::invalid_element(const std::byte* data, int64_t rows,
+                                               int64_t columns) {
+  for (int64_t row = 0; row < rows; ++row) {
+    data += kRowBytes;
+    for (int64_t c = 0; c < columns; c += kElements, data += kBytes) {
+      for (int j = 0; j < kElements; ++j) {
+        if ((load<uint8_t>(data + j % kBytes) >> (2 * (j / kBytes)) & 3) == 3)
+          return row * columns + c + j;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 void IQ2_BN::encode(const float* values, int64_t count, std::byte* row) {

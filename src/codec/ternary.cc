@@ -1,4 +1,4 @@
-// Exact ternary tensors and the absmean rule. See ternary.h for the two cases.
+// Exact ternary tensors and the absmean rule. See ternary.h for the cases.
 #include "codec/ternary.h"
 
 #include <algorithm>
@@ -71,6 +71,22 @@ StoredScale stored_scale(const TensorView& tensor) {
   return {};
 }
 
+// |scale| of every row of an IQ1_BN or IQ2_BN tensor.
+std::vector<float> stored_row_scales(const TensorView& tensor) {
+  std::vector<float> scales;
+  const auto row_bytes = get(tensor.codec).tensor_bytes(1, tensor.columns()).value_or(0);
+  for (int64_t row = 0; row < tensor.rows(); ++row) {
+    const std::byte* at = tensor.bytes.data() + row * row_bytes;
+    const float stored =
+        tensor.codec == Id::iq1_bn ? f16_to_f32(load<uint16_t>(at)) : load<float>(at);
+    scales.push_back(std::fabs(stored) * std::fabs(tensor.scale));
+    if (std::isfinite(scales.back())) continue;
+    bad_input("{}: row {}: expected a finite scale, got {}", printable(tensor.name), row,
+              scales.back());
+  }
+  return scales;
+}
+
 void require_finite(const TensorView& tensor, int64_t row, std::span<const float> values) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
@@ -135,6 +151,8 @@ double sum_of_magnitudes(std::span<const float> row) {
   return total;
 }
 
+bool has_row_scales(Id id) { return id == Id::iq1_bn || id == Id::iq2_bn; }
+
 void check_ternary_codes(const TensorView& tensor) {
   const int64_t rows = tensor.rows();
   const int64_t columns = tensor.columns();
@@ -147,6 +165,8 @@ void check_ternary_codes(const TensorView& tensor) {
     index = I2_S_Arm::invalid_element(tensor.bytes.data(), rows, columns);
   } else if (tensor.codec == Id::hf_ternary) {
     index = HfTernary::invalid_element(tensor.bytes.data(), rows, columns);
+  } else if (tensor.codec == Id::iq2_bn) {
+    index = IQ2_BN::invalid_element(tensor.bytes.data(), rows, columns);
   }
   if (index) {
     bad_input("{}: row {}, column {}: expected a code 0, 1 or 2 ({}), got 3",
@@ -160,6 +180,12 @@ TernarySource::TernarySource(const TensorView& tensor) : tensor_(tensor) {
                 "{}: {} bytes for {} x {}", printable(tensor.name), tensor.bytes.size(), rows(),
                 columns());
   check_ternary_codes(tensor);
+  if (has_row_scales(tensor.codec) && rows() > 0) {
+    exact_ = true;
+    row_scales_ = stored_row_scales(tensor);
+    rule_.scale = *std::max_element(row_scales_.begin(), row_scales_.end());
+    return;
+  }
   if (const StoredScale stored = stored_scale(tensor); stored.applies) {
     exact_ = true;
     rule_.scale = stored.magnitude * std::fabs(tensor.scale);

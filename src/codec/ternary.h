@@ -2,7 +2,8 @@
 // W1.58A8 linear binds. Use it only where the model says that the tensor is W1.58A8; a tensor
 // that merely looks ternary keeps its own arithmetic.
 //
-// Two cases, decided from the values alone:
+// Three cases; the codec decides the first, the values the others:
+//   rows     IQ1_BN and IQ2_BN store a scale for each row: the codes are the signs, as stored
 //   exact    every value is in {-a, 0, a} for one a: the codes are the signs and the scale is a,
 //            never averaged again (the mean of |w| is below a as soon as one weight is 0)
 //   masters  anything else is quantised by the reference's rule, TernaryRule
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "codec/tensor_view.h"
 
@@ -68,22 +70,29 @@ struct TernaryRule {
 // or on threads. Within 1e-7 relative of torch's float32 mean at any size met.
 double sum_of_magnitudes(std::span<const float> row);
 
-// Throws bad_input, naming tensor, row and column, if an I2_S or HF_TERNARY tensor holds the
-// invalid code 3. Other codecs have no invalid codes.
+// Whether tensors of this codec are ternary with one scale for each row.
+bool has_row_scales(Id id);
+
+// Throws bad_input, naming tensor, row and column, if an I2_S, HF_TERNARY or IQ2_BN tensor holds
+// the invalid code 3. Other codecs have no invalid codes.
 void check_ternary_codes(const TensorView& tensor);
 
 // The codes of a tensor of any codec, row by row.
 class TernarySource {
  public:
-  // Decides exact or masters; reads the whole tensor once (of I2_S, HF_TERNARY, TQ1_0 and TQ2_0
-  // only what is needed: codes checked in place, block scales compared). Throws bad_input where a
+  // Decides exact or masters; reads the whole tensor once (of I2_S, HF_TERNARY, TQ1_0, TQ2_0,
+  // IQ1_BN and IQ2_BN only what is needed: codes checked in place, stored scales compared). Throws bad_input where a
   // code is invalid or a value or scale is not finite. The bytes behind the view must live on.
   explicit TernarySource(const TensorView& tensor);
 
   int64_t rows() const { return tensor_.rows(); }
   int64_t columns() const { return tensor_.columns(); }
-  // Multiplies every code; never negative.
+  // Multiplies every code; never negative. With a scale for each row: the largest.
   float scale() const { return rule_.scale; }
+  // The scale of one row, whatever the case.
+  float row_scale(int64_t row) const {
+    return row_scales_.empty() ? rule_.scale : row_scales_[static_cast<size_t>(row)];
+  }
   // Whether the stored values are ternary already, so that codes and scale lose nothing.
   bool exact() const { return exact_; }
 
@@ -94,6 +103,7 @@ class TernarySource {
  private:
   TensorView tensor_;
   TernaryRule rule_;
+  std::vector<float> row_scales_;
   bool exact_ = false;
 };
 

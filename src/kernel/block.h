@@ -1,5 +1,5 @@
 // Linear layers of block formats: integer codes with a scale (and a minimum) for each run of a few
-// columns, times int8 activations with one scale for each 256. One arithmetic for one row and for
+// columns, times int8 activations with one scale for each 32. One arithmetic for one row and for
 // a thousand, on every ISA, bit for bit (guarantees G1 to G6).
 //
 // Packed weights. Sixteen output rows make a strip, 256 columns a block (columns padded to whole
@@ -12,7 +12,8 @@
 //              4 bits  2 lines: line h has vector 2h in the low nibbles, 2h + 1 in the high ones
 //              2 bits  1 line: vector p in bits 2p, 2p + 1
 //              1 bit   32 bytes: vector p as qword p, bit b of it for byte b of the vector
-//              6, 5, 3 bits  the 4 (4, 2) low bits as above, then the 2 (1, 1) high ones
+//              6, 5, 3 bits  the 4 (4, 2) low bits as above, then the 2 (1, 1) high ones: 192,
+//                      160 and 96 bytes a quad
 //   scales   for each sub-block of `sub` columns, 16 values (of the strip's rows): f16, or int8
 //            sub-scales; e8m0 as in the file
 //   minima   likewise, where the format has them: f16, or uint8
@@ -21,15 +22,17 @@
 // so a vector is one operand of vpdpbusd against a broadcast dword of activations, and 64 columns
 // of a strip unpacked to 8 bits are the bytes of an AMX B tile.
 //
-// Arithmetic. With w = code - zero (or codebook[code]), q the activation codes, for each row:
+// Arithmetic. With w = code - zero (or codebook[code]), q the activation codes, a_i the activation
+// scale of run i of 32 columns, for each row:
 //
-//   dot_j = sum of w * q over sub-block j, asum_j = sum of q over it: exact int32
-//   float scales      p = 0; for j ascending: p = fma(float(dot_j), scale_j, p),
-//                     then, with minima, p = fma(float(asum_j), minimum_j, p)
-//   integer scales    p = float(sum of scale_j * dot_j) * super;
-//                     with minima p = fma(float(sum of minimum_j * asum_j), -super_minimum, p)
-//   total = 0; for blocks ascending: total = fma(p, activation scale of the block, total)
-//   out = total (+ bias)
+//   dot, asum = sums of w * q and of q over a piece: the columns of one sub-block and one run
+//   float scales      for pieces ascending: total = fma(float(dot) * a_i, scale_j, total), then,
+//                     with minima, total = fma(float(asum) * a_i, minimum_j, total)
+//   integer scales    for each block: p = 0; for runs ascending: p = fma(float(sum over the run's
+//                     pieces of scale_j * dot), a_i, p); total = fma(p, super, total);
+//                     with minima l = 0; for pieces ascending: l = fma(float(minimum_j),
+//                     float(asum) * a_i, l); total = fma(l, -super_minimum, total)
+//   out = total (+ bias), total from 0 over the blocks ascending; all sums of integers exact
 //
 // `zero` of the layout is a power of two. With `zeros` the minima are uint8 zero points z of the
 // sub-blocks instead (GPTQ, AWQ): w = code - z, and there is no other zero.
@@ -42,8 +45,11 @@ namespace bittern::kernel {
 
 inline constexpr int64_t kBlockColumns = 256;
 inline constexpr int64_t kBlockStripRows = 16;
-// Sums of a block of activations: of each 16 codes, then of each 32.
-inline constexpr int64_t kBlockSums = 16 + 8;
+// A run of activations has one scale.
+inline constexpr int64_t kBlockRun = 32;
+inline constexpr int64_t kBlockRuns = kBlockColumns / kBlockRun;
+// Sums of a block of activations: of each 16 codes, then of each run.
+inline constexpr int64_t kBlockSums = 16 + kBlockRuns;
 
 enum class BlockScales : uint8_t {
   f16,
@@ -77,10 +83,13 @@ struct BlockDots {
   const BlockLayout* layout;
   const uint8_t* strip;  // `blocks` blocks, 64-byte aligned
   int64_t blocks;
-  const int8_t* codes;  // [rows, blocks * 256], padding 0
-  const float* scales;  // [rows, blocks]
-  const int32_t* sums;  // [rows, blocks * kBlockSums]
+  // Activations block by block, so that rows stand close together: rows a power of two apart would
+  // share a few sets of L1, which costs more than half of the speed.
+  const int8_t* codes;  // [blocks, pitch, 256], padding 0
+  const float* scales;  // [blocks, pitch, kBlockRuns]
+  const int32_t* sums;  // [blocks, pitch, kBlockSums]
   int64_t rows;
+  int64_t pitch;      // rows that the activations have in all
   int64_t outputs;    // 1..16 of the strip's rows are real
   const float* bias;  // [outputs], or null
   float* out;         // out[m * stride + n]
@@ -91,11 +100,12 @@ struct BlockDots {
 struct BlockKernels {
   const char* name;  // "avx512-vnni"
   void (*dots)(const BlockDots&);
-  // Activations of `blocks` blocks from `width` values, the rest zero. Per block: scale =
-  // absmax / 127, code = round half even(x * (127 / absmax)); a block whose absmax is below 1e-30
-  // is stored as zeros with scale 0.
-  void (*quantise)(const float* in, int64_t width, int64_t blocks, int8_t* codes, float* scales,
-                   int32_t* sums);
+  // Activations of `blocks` blocks from `width` values, the rest zero. Per run: scale = absmax /
+  // 127, code = round half even(x * (127 / absmax)); a run whose absmax is below 1e-30 is stored as
+  // zeros with scale 0. Block b goes to codes + b * pitch * 256 and so on: one row of the
+  // activations of BlockDots.
+  void (*quantise)(const float* in, int64_t width, int64_t blocks, int64_t pitch, int8_t* codes,
+                   float* scales, int32_t* sums);
 };
 
 extern const BlockKernels scalar_block;

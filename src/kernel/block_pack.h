@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,9 +10,9 @@
 
 namespace bittern::kernel {
 
-// Every layout there is; a codec without one runs decoded to f32.
-std::span<const BlockLayout> block_layouts();
-// By the codec's block format; null where there is none.
+// Every layout there is: those of codecs, then those of block_affine.h.
+std::vector<const BlockLayout*> block_layouts();
+// By the codec's block format; null where there is none: such a codec runs decoded to f32.
 const BlockLayout* block_layout(codec::Id id);
 
 // Columns in whole blocks, bytes of a strip and of a packed [rows, columns] matrix.

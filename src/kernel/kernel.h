@@ -5,57 +5,22 @@
 // Two conventions run through all entries:
 //   16 virtual lanes   a float reduction over k sends element k to lane k % 16, ascending, and
 //                      ends in one tree: l + (l+8), then +4, +2, +1. A tail fills fewer lanes.
-//   T2                 ternary weights, see pack.h.
+//   strips             16 output rows of packed weights stand together, see pack.h.
 // This header is included by the ISA objects, so it holds nothing but plain types.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/ternary.h"
+
 namespace bittern::kernel {
 
-struct BlockKernels;  // block.h
+struct AttentionKernels;  // attention.h
+struct BlockKernels;      // block.h
+struct RealKernels;       // real.h
 
 enum class Gate : int32_t { silu, relu, relu2, gelu, gelu_tanh };
-
-inline constexpr int64_t kStripRows = 16;      // output rows that a T2 strip holds
-inline constexpr int64_t kColumnPadding = 64;  // columns of a T2 strip: a multiple of this
-// Beyond this many columns the weighted int32 accumulators of T2 could wrap.
-inline constexpr int64_t kMaxTernaryColumns = 524288;
-
-// One T2 strip times `rows` rows of int8 codes in [-127, 127]:
-// out[m * 16 + n] = sum over k of weight(n, k) * codes[m * columns + k], exact.
-struct TernaryDots {
-  const uint8_t* strip;  // columns / 16 lines of 64 bytes
-  int64_t columns;       // padded: a multiple of 64
-  const int8_t* codes;   // [rows, columns], padding 0
-  const int32_t* sums;   // [rows], sum of each row's codes
-  int64_t rows;
-  int32_t* out;  // [rows, 16]
-};
-
-// Sums to values: out[m * stride + n] = (float(dots) * inverse_scales[m]) * scale (+ bias[n]).
-struct TernaryScale {
-  const int32_t* dots;  // [rows, 16]
-  int64_t rows;
-  int64_t outputs;  // 1..16 of the strip's rows are real
-  const float* inverse_scales;
-  float scale;
-  const float* bias;  // [outputs], or null
-  float* out;
-  int64_t stride;
-};
-
-// out[m * out_stride + n] = 16-lane fused dot of in row m and weights row n.
-struct FloatDots {
-  const float* weights;
-  int64_t weight_rows, weight_stride;
-  const float* in;
-  int64_t rows, in_stride;
-  int64_t columns;
-  float* out;
-  int64_t out_stride;
-};
 
 // One chunk of online softmax. `scores` [count] (a multiple of 16) become exp(score - maximum),
 // where `maximum` rises to the chunk's; `correction` is what earlier sums and values are to be
@@ -70,13 +35,11 @@ struct SoftmaxChunk {
 using Decode = void (*)(const void* bytes, int64_t count, float* out);
 
 struct Table {
-  const char* name;          // "avx512"
-  const char* ternary_name;  // "avx512-vnni"
+  const char* name;  // "avx512"
+  const TernaryKernels* ternary;
   const BlockKernels* block;
-
-  void (*ternary_dots)(const TernaryDots&);
-  void (*ternary_scale)(const TernaryScale&);
-  void (*float_dots)(const FloatDots&);
+  const AttentionKernels* attention;
+  const RealKernels* real;
 
   // Equal to the codec's decode, bit for bit.
   Decode decode_f16, decode_bf16, decode_q8_0, decode_q4_0, decode_q4_1;
@@ -124,6 +87,7 @@ struct Table {
 extern const Table scalar_table;
 #if defined(__x86_64__)
 extern const Table avx2_table;
+extern const Table avxvnni_table;
 extern const Table avx512_table;
 #endif
 

@@ -17,6 +17,7 @@ constexpr uint64_t kAvx512Features = kAvx2Features | cpu::kAvx512F | cpu::kAvx51
 
 constexpr std::array kCandidates = {
     Candidate{&avx512_table, kAvx512Features},
+    Candidate{&avxvnni_table, kAvx2Features | cpu::kAvxVnni},
     Candidate{&avx2_table, kAvx2Features},
     Candidate{&scalar_table, 0},
 };
@@ -49,6 +50,13 @@ const Table& forced_table(uint64_t features, const std::string& name) {
 }  // namespace
 
 std::span<const Candidate> candidates() { return kCandidates; }
+
+const DenseTernary* select_dense(const Table& table, uint64_t features) {
+  const DenseTernary* dense = table.ternary->dense;
+  if (dense == nullptr) return nullptr;
+  if (dense->needs_vbmi && (features & cpu::kAvx512Vbmi) == 0) return nullptr;
+  return dense_works(*dense) ? dense : nullptr;
+}
 
 const Table& select(uint64_t features, const std::optional<std::string>& forced, const Log& log) {
   if (forced) return forced_table(features, *forced);

@@ -1,6 +1,6 @@
 // Which kernel table runs: the best one whose instructions this machine really executes and
-// whose results equal the scalar table's in a self-test. BITTERN_ISA=scalar|avx2|avx512 forces
-// one, and is refused, never replaced, where it cannot run.
+// whose results equal the scalar table's in a self-test. BITTERN_ISA=scalar|avx2|avxvnni|avx512
+// forces one, and is refused, never replaced, where it cannot run.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,12 @@ std::span<const Candidate> candidates();
 // Runs every entry once on small odd shapes and compares the bits with scalar_table. Nothing
 // where all are equal, else the name of the first entry that differs.
 std::optional<std::string> self_test(const Table& table);
+// The same for a kernel of T1.6 strips.
+bool dense_works(const DenseTernary& dense);
+
+// The kernel of T1.6 strips that `table` is faster with than with T2, where this machine has the
+// `features` that it needs and its results equal the scalar kernel's; else null.
+const DenseTernary* select_dense(const Table& table, uint64_t features);
 
 // Chooses among the candidates for a machine with `features`; `forced` is the name of a table.
 // Throws usage for an unknown name, unsupported (naming what is missing) where a forced table

@@ -10,7 +10,11 @@
 
 #include "base/half.h"
 #include "base/random.h"
+#include "kernel/attention.h"
+#include "kernel/block_pack.h"
+#include "kernel/block_probe.h"
 #include "kernel/pack.h"
+#include "kernel/real.h"
 #include "kernel/select.h"
 
 namespace bittern::kernel {
@@ -19,6 +23,12 @@ namespace {
 constexpr int64_t kWidth = 147;  // odd: two whole pads of 64, whole lanes and a tail
 constexpr int64_t kRows = 7;     // every tile shape
 constexpr int64_t kWeights = 19;
+constexpr int64_t kStrips = kTernaryStrips + 1;
+
+union alignas(64) Line {
+  uint8_t bytes[64];
+  float floats[16];
+};
 
 template <typename T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
@@ -30,7 +40,7 @@ struct Probe {
   std::vector<float> floats, weights;
   std::vector<int8_t> codes;
   std::vector<int32_t> sums;
-  std::vector<uint8_t> strip;
+  std::vector<uint8_t> strips, dense_strips;  // T2, T1.6
   std::vector<uint8_t> blocks;
 
   Probe()
@@ -38,7 +48,8 @@ struct Probe {
         weights(kWeights * kWidth),
         codes(static_cast<size_t>(kRows * t2_columns(kWidth))),
         sums(kRows),
-        strip(static_cast<size_t>(t2_strip_bytes(kWidth))),
+        strips(static_cast<size_t>(kStrips * t2_strip_bytes(kWidth))),
+        dense_strips(static_cast<size_t>(kStrips * t16_strip_bytes(kWidth))),
         blocks(4 * 34) {
     random::Sequence draw(1);
     for (float& value : floats) value = static_cast<float>(draw.uniform() * 8 - 4);
@@ -52,31 +63,80 @@ struct Probe {
       }
     }
     std::vector<int8_t> ternary(static_cast<size_t>(kStripRows * kWidth));
-    for (int8_t& code : ternary) code = static_cast<int8_t>(static_cast<int>(draw.below(3)) - 1);
-    t2_pack_strip(ternary.data(), kStripRows, kWidth, strip.data());
+    for (int64_t s = 0; s < kStrips; ++s) {
+      for (int8_t& code : ternary) code = static_cast<int8_t>(static_cast<int>(draw.below(3)) - 1);
+      t2_pack_strip(ternary.data(), kStripRows, kWidth, &strips[s * t2_strip_bytes(kWidth)]);
+      t16_pack_strip(ternary.data(), kStripRows, kWidth,
+                     &dense_strips[s * t16_strip_bytes(kWidth)]);
+    }
     for (uint8_t& byte : blocks) byte = static_cast<uint8_t>(draw.below(256) & 0x7b);  // finite d
   }
 };
 
-std::vector<int32_t> run_ternary(const Table& table, const Probe& probe) {
-  std::vector<int32_t> out(static_cast<size_t>(kRows * kStripRows));
-  table.ternary_dots({probe.strip.data(), t2_columns(kWidth), probe.codes.data(), probe.sums.data(),
-                      kRows, out.data()});
+// For every number of rows that a kernel could treat in its own way.
+std::vector<int32_t> run_dots(void (*dots)(const TernaryDots&), const std::vector<uint8_t>& strips,
+                              const Probe& probe) {
+  std::vector<int32_t> out(static_cast<size_t>(kRows * kRows * kStrips * kStripRows));
+  int32_t* at = out.data();
+  for (int64_t rows = 1; rows <= kRows; ++rows) {
+    dots({strips.data(), kStrips, static_cast<int64_t>(strips.size()) / kStrips, t2_columns(kWidth),
+          probe.codes.data(), probe.sums.data(), rows, at});
+    at += rows * kStrips * kStripRows;
+  }
   return out;
+}
+
+std::vector<int32_t> run_ternary(const Table& table, const Probe& probe) {
+  return run_dots(table.ternary->dots, probe.strips, probe);
 }
 
 std::vector<float> run_scale(const Table& table, const Probe& probe) {
   const std::vector<int32_t> dots = run_ternary(scalar_table, probe);
-  std::vector<float> out(static_cast<size_t>(kRows * kStripRows));
-  table.ternary_scale({dots.data(), kRows, kStripRows, probe.floats.data(), 0.37f,
-                       probe.weights.data(), out.data(), kStripRows});
+  std::vector<float> out(static_cast<size_t>(2 * kRows * kStripRows));
+  table.ternary->scale({dots.data(), kRows, kStripRows, probe.floats.data(), &probe.weights[20],
+                        probe.weights.data(), out.data(), kStripRows});
+  table.ternary->scale({dots.data(), kRows, kStripRows - 3, probe.floats.data(), &probe.weights[20],
+                        nullptr, &out[kRows * kStripRows], kStripRows});
   return out;
 }
 
-std::vector<float> run_float(const Table& table, const Probe& probe) {
-  std::vector<float> out(static_cast<size_t>(kRows * kWeights));
-  table.float_dots({probe.weights.data(), kWeights, kWidth, probe.floats.data(), kRows, kWidth,
-                    kWidth, out.data(), kWeights});
+// Every format, for every number of rows that a kernel could treat in its own way, over more than
+// one panel; rows overlap, so that the probe's few numbers are enough.
+std::vector<float> run_real(const Table& table, const Probe& probe) {
+  constexpr int64_t kColumns = kRealPanel + 45, kApart = 100, kOutputs = kRealOutputs - 1;
+  static_assert((kRows - 1) * kApart + kColumns <= kRows * kWidth);
+  static_assert((kOutputs - 1) * kApart + kColumns <= kWeights * kWidth);
+  std::vector<Line> scratch(kRealScratch * sizeof(float) / sizeof(Line));
+  std::vector<uint8_t> codes((kOutputs - 1) * kApart + kColumns * sizeof(uint16_t));
+  random::Sequence draw(3);
+  for (uint8_t& byte : codes) byte = static_cast<uint8_t>(draw.below(256) & 0xbb);  // finite
+  std::vector<float> out;
+  for (const RealFormat format :
+       {RealFormat::f32, RealFormat::f16, RealFormat::bf16, RealFormat::f8_e4m3,
+        RealFormat::f8_e5m2, RealFormat::f8_e4m3fnuz, RealFormat::f8_e5m2fnuz}) {
+    const uint8_t* rows[kOutputs];
+    for (int64_t n = 0; n < kOutputs; ++n) {
+      const void* row = codes.data() + n * kApart;
+      if (format == RealFormat::f32) row = probe.weights.data() + n * kApart;
+      rows[n] = static_cast<const uint8_t*>(row);
+    }
+    for (int64_t count = 1; count <= kRows; ++count) {
+      std::vector<float> results(static_cast<size_t>(count * kOutputs));
+      table.real->dots({.format = format,
+                        .weights = rows,
+                        .outputs = kOutputs,
+                        .columns = kColumns,
+                        .scale = count == 3 ? 0.37f : 1.0f,
+                        .in = probe.floats.data(),
+                        .rows = count,
+                        .in_stride = kApart,
+                        .bias = count % 2 == 0 ? probe.weights.data() : nullptr,
+                        .out = results.data(),
+                        .stride = kOutputs,
+                        .scratch = scratch.data()->floats});
+      out.insert(out.end(), results.begin(), results.end());
+    }
+  }
   return out;
 }
 
@@ -151,6 +211,83 @@ std::vector<float> run_softmax(const Table& table, const Probe& probe) {
   return out;
 }
 
+// One strip of every codec's layout, and of the group-affine ones with the widest group.
+std::vector<float> run_blocks(const Table& table, const Probe& probe) {
+  constexpr int64_t kBlocks = 2, kBlockRows = 5, kValues = kBlocks * kBlockColumns - 15;
+  static_assert(kValues <= kRows * kWidth);
+  std::vector<int8_t> codes(kBlockRows * kBlocks * kBlockColumns);
+  std::vector<float> scales(kBlockRows * kBlocks * kBlockRuns);
+  std::vector<int32_t> sums(kBlockRows * kBlocks * kBlockSums);
+  for (int64_t m = 0; m < kBlockRows; ++m)
+    table.block->quantise(probe.floats.data() + m, kValues, kBlocks, kBlockRows,
+                          codes.data() + m * kBlockColumns, scales.data() + m * kBlockRuns,
+                          sums.data() + m * kBlockSums);
+  std::vector<float> out(scales);
+  out.insert(out.end(), sums.begin(), sums.end());
+  random::Sequence draw(2);
+  for (const BlockLayout* layout : block_layouts()) {
+    const bool affine =
+        layout->scales == BlockScales::f16_zeros || layout->scales == BlockScales::bf16_zeros;
+    if (affine && layout->sub != 128) continue;
+    const std::vector<uint8_t> bytes = random_block_strip(draw, *layout, kBlocks);
+    std::vector<Line> strip(bytes.size() / sizeof(Line));
+    std::memcpy(strip.data(), bytes.data(), bytes.size());
+    std::vector<Line> scratch(block_scratch_bytes(kBlocks) / sizeof(Line));
+    float results[kBlockRows * kBlockStripRows];
+    table.block->dots({layout, strip.data()->bytes, kBlocks, codes.data(), scales.data(),
+                       sums.data(), kBlockRows, kBlockRows, kBlockStripRows, probe.weights.data(),
+                       results, kBlockStripRows, scratch.data()->bytes});
+    out.insert(out.end(), std::begin(results), std::end(results));
+  }
+  return out;
+}
+
+// Seven queries on 19 rows of a panel, codes of weights of all chunks' sizes.
+std::vector<float> run_attention(const Table& table, const Probe& probe) {
+  constexpr int64_t kPanelRows = kWeights * kWidth / kPanelColumns;
+  const AttentionKernels& kernels = *table.attention;
+  std::vector<float> out(4 * kRows * kPanelColumns + kAttendChunk + 4);
+  float* at = out.data();
+  std::vector<uint16_t> halves(kPanelRows * kPanelColumns);
+  scalar_table.encode_f16(probe.weights.data(), kPanelRows * kPanelColumns, halves.data());
+  const PanelPiece floats = {probe.weights.data(), 0, kPanelRows, probe.weights.data()};
+  const PanelPiece coded = {halves.data(), 0, kPanelRows, halves.data()};
+  kernels.products_f32(
+      {probe.floats.data(), kWidth, kRows, &floats, 1, kPanelColumns, false, at, kPanelColumns});
+  at += kRows * kPanelColumns;
+  kernels.products_f16(
+      {probe.floats.data(), kWidth, kRows, &coded, 1, kPanelColumns, true, at, kPanelColumns});
+  at += kRows * kPanelColumns;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(probe.codes.data());
+  kernels.key_dots({probe.codes.data(), t2_columns(kWidth), probe.sums.data(), kRows, bytes, 5,
+                    bytes, probe.weights.data(), at, kPanelColumns});
+  at += kRows * kPanelColumns;
+
+  float* weights = out.data() + 4 * kRows * kPanelColumns;
+  std::copy_n(probe.floats.begin(), kAttendChunk, weights);
+  ChunkSoftmax softmax = {weights, 3, kAttendChunk - 5, 0.7f, 0.0f, 0.0f, 0.0f};
+  kernels.softmax(softmax);
+  const float* scales[kChunkPanels];
+  for (int64_t page = 0; page < kChunkPanels; ++page)
+    scales[page] = probe.floats.data() + page * kPanelColumns;
+  std::vector<int16_t> codes(kRows * kAttendChunk);
+  ValueCodes coding = {weights, scales, 3, kAttendChunk - 5, codes.data(), 0.0f};
+  kernels.value_codes(coding);
+  for (size_t i = kAttendChunk; i < codes.size(); ++i)
+    codes[i] = static_cast<int16_t>(i * 2654435761u >> 17 & 0x7fff);
+  const PanelPiece values = {probe.codes.data(), 0, 10, probe.codes.data()};
+  kernels.value_dots(
+      {codes.data(), probe.weights.data(), kRows, &values, 1, kPanelColumns, at, kPanelColumns});
+  AttendState state = {out.data(), 1.25f, 2.0f};
+  kernels.join(state, {at, -0.5f, 3.0f}, kPanelColumns);
+  float* last = weights + kAttendChunk;
+  last[0] = softmax.maximum + softmax.sum;
+  last[1] = coding.factor;
+  last[2] = state.maximum;
+  last[3] = state.sum;
+  return out;
+}
+
 }  // namespace
 
 std::optional<std::string> self_test(const Table& table) {
@@ -158,16 +295,24 @@ std::optional<std::string> self_test(const Table& table) {
   const auto differs = [&](const auto& run) {
     return !same_bits(run(table, probe), run(scalar_table, probe));
   };
-  if (differs(run_ternary)) return "ternary_dots";
-  if (differs(run_scale)) return "ternary_scale";
-  if (differs(run_float)) return "float_dots";
+  if (differs(run_ternary)) return "ternary dots";
+  if (differs(run_scale)) return "ternary scale";
+  if (differs(run_real)) return "real dots";
   if (differs(run_decoders)) return "decode";
   if (differs(run_halves)) return "encode_f16";
   if (differs(run_codes)) return "quantise";
   if (differs(run_rows)) return "row operations";
   if (differs(run_family_rows)) return "layer_norm, add_scaled, softcap or hadamard";
   if (differs(run_softmax)) return "softmax_chunk";
+  if (differs(run_blocks)) return "block formats";
+  if (differs(run_attention)) return "attention";
   return std::nullopt;
+}
+
+bool dense_works(const DenseTernary& dense) {
+  const Probe probe;
+  return same_bits(run_dots(dense.dots, probe.dense_strips, probe),
+                   run_ternary(scalar_table, probe));
 }
 
 }  // namespace bittern::kernel

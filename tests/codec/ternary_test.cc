@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/bytes.h"
@@ -198,6 +199,29 @@ TEST(Source, TheStrayCode3OfTq2IsNotTernary) {
   EXPECT_FALSE(TernarySource(test::view_of(Id::tq2_0, kRows, kColumns, data)).exact());
 }
 
+// IQ1_BN and IQ2_BN keep the scale of every row, and never average.
+TEST(Source, RowsKeepTheirScales) {
+  const auto codes = random_codes(9);
+  std::vector<float> values;
+  for (int64_t i = 0; i < kRows * kColumns; ++i)
+    values.push_back(codes[static_cast<size_t>(i)] * static_cast<float>(1 + i / kColumns) * 0.25f);
+  for (const Id id : {Id::iq1_bn, Id::iq2_bn}) {
+    const auto bytes = encode(codec::get(id), values, kRows, kColumns);
+    TensorView view = test::view_of(id, kRows, kColumns, bytes);
+    view.scale = -2.0f;
+    const TernarySource source(view);
+    EXPECT_TRUE(codec::has_row_scales(id));
+    EXPECT_TRUE(source.exact());
+    EXPECT_EQ(source.scale(), 4.0f);
+    for (int64_t row = 0; row < kRows; ++row)
+      EXPECT_EQ(source.row_scale(row), static_cast<float>(1 + row) * 0.5f);
+    auto turned = codes;
+    for (int8_t& code : turned) code = static_cast<int8_t>(-code);
+    EXPECT_EQ(codes_of(source), turned);
+  }
+  EXPECT_FALSE(codec::has_row_scales(Id::tq2_0));
+}
+
 TEST(Source, OfAllZerosHasScaleZero) {
   const std::vector<float> zeros(kRows * kColumns, 0.0f);
   for (const Id id : {Id::f32, Id::tq1_0, Id::ptq1_0, Id::i2_s, Id::i2_s_rows4, Id::i2_s_arm}) {
@@ -227,6 +251,10 @@ TEST(Source, RefusesInvalidCodesByNamePlaceAndCodec) {
   packed[1] |= std::byte{0x30};
   EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::hf_ternary, 3, 3, packed)); }),
             "w: row 2, column 1: expected a code 0, 1 or 2 (HF_TERNARY), got 3");
+  auto rows = encode(codec::get(Id::iq2_bn), times(random_codes(11), 1.0f), kRows, kColumns);
+  rows[2 * 68 + 4 + 5] |= std::byte{0xc0};  // a row is 4 bytes of scale and 4 blocks of 16
+  EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::iq2_bn, kRows, kColumns, rows)); }),
+            "w: row 2, column 53: expected a code 0, 1 or 2 (IQ2_BN), got 3");
 }
 
 // The quick scan over bytes must see code 3 in each of the four places of a byte.
@@ -241,6 +269,14 @@ TEST(Source, FindsInvalidCodesInEveryPlaceOfAByte) {
     tq2[5] |= static_cast<std::byte>(3 << 2 * run);
     EXPECT_FALSE(TernarySource(test::view_of(Id::tq2_0, 1, 256, tq2)).exact());
   }
+}
+
+TEST(Source, RefusesRowScalesThatAreNotFinite) {
+  auto data = encode(codec::get(Id::iq2_bn), times(random_codes(11), 1.0f), kRows, kColumns);
+  const float infinite = std::numeric_limits<float>::infinity();
+  std::memcpy(&data[3 * 68], &infinite, sizeof(infinite));
+  EXPECT_EQ(message_of([&] { TernarySource(test::view_of(Id::iq2_bn, kRows, kColumns, data)); }),
+            "w: row 3: expected a finite scale, got inf");
 }
 
 TEST(Source, RefusesWeightsAndScalesThatAreNotFinite) {

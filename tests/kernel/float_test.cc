@@ -1,5 +1,6 @@
-// Float products and decoders. The order of a product is written out a second time here, with
-// libm's fmaf, and every ISA must give its bits; a double sum bounds what that order loses.
+// Real-valued weights and decoders. The order of a product is written out a second time here, with
+// libm's fmaf, and every ISA must give its bits for every format; a double sum bounds what that
+// order loses.
 #include <bit>
 #include <cmath>
 #include <span>
@@ -7,6 +8,7 @@
 #include "base/half.h"
 #include "codec/codec.h"
 #include "kernel/kernel_support.h"
+#include "kernel/real.h"
 
 namespace bittern::kernel {
 namespace {
@@ -20,28 +22,91 @@ float ordered_dot(const float* w, const float* x, int64_t columns) {
   return lanes[0];
 }
 
-class FloatKernel : public EachTable {};
+struct FormatCase {
+  RealFormat format;
+  codec::Id id;
+};
+constexpr FormatCase kFormats[] = {{RealFormat::f32, codec::Id::f32},
+                                   {RealFormat::f16, codec::Id::f16},
+                                   {RealFormat::bf16, codec::Id::bf16},
+                                   {RealFormat::f8_e4m3, codec::Id::f8_e4m3},
+                                   {RealFormat::f8_e5m2, codec::Id::f8_e5m2},
+                                   {RealFormat::f8_e4m3fnuz, codec::Id::f8_e4m3fnuz},
+                                   {RealFormat::f8_e5m2fnuz, codec::Id::f8_e5m2fnuz}};
 
+// Weights of one format, as they lie in a file, with a byte of misalignment and a page behind them
+// that faults; and as their codec decodes them.
+struct Weights {
+  Weights(random::Sequence& draw, const FormatCase& of, int64_t row_count, int64_t column_count)
+      : format(of.format),
+        columns(column_count),
+        row_bytes(column_count * codec::get(of.id).block_bytes),
+        bytes(row_count * row_bytes + 1),
+        values(static_cast<size_t>(row_count * column_count)) {
+    const std::vector<float> numbers = random_floats(draw, row_count * column_count, 2.0f);
+    auto* data = reinterpret_cast<std::byte*>(bytes.data() + 1);
+    codec::get(of.id).encode(numbers.data(), row_count, columns, data);
+    codec::get(of.id).decode(data, row_count, columns, 0, row_count, values.data());
+    for (int64_t n = 0; n < row_count; ++n) rows.push_back(bytes.data() + 1 + n * row_bytes);
+  }
+  const float* row(int64_t n) const { return values.data() + n * columns; }
+
+  RealFormat format;
+  int64_t columns, row_bytes;
+  Guarded<uint8_t> bytes;
+  std::vector<float> values;
+  std::vector<const uint8_t*> rows;
+};
+
+class FloatKernel : public EachTable {
+ protected:
+  // out [rows, stride] of a call; what it does not write is -5.
+  std::vector<float> dots(const Weights& weights, const Guarded<float>& in, int64_t rows,
+                          int64_t stride, const float* bias = nullptr, float scale = 1.0f) {
+    Guarded<float> out(std::vector<float>(static_cast<size_t>(rows * stride), -5.0f));
+    Guarded<float> scratch(kRealScratch);
+    table().real->dots({.format = weights.format,
+                        .weights = weights.rows.data(),
+                        .outputs = static_cast<int64_t>(weights.rows.size()),
+                        .columns = weights.columns,
+                        .scale = scale,
+                        .in = in.data(),
+                        .rows = rows,
+                        .in_stride = weights.columns,
+                        .bias = bias,
+                        .out = out.data(),
+                        .stride = stride,
+                        .scratch = scratch.data()});
+    return out.values();
+  }
+};
+
+// Every number of rows up to two tiles, so each remainder; more than a block of rows; columns at
+// the edges of lanes, lines and panels.
 TEST_P(FloatKernel, DotsInTheDocumentedOrder) {
   random::Sequence draw(21);
-  for (const int64_t columns : {1, 15, 16, 17, 63, 64, 65, 256, 4097}) {
-    for (const int64_t weights : {0, 1, 3, 4, 8, 9, 17}) {
-      for (const int64_t rows : {0, 1, 2, 3, 4, 5, 9}) {
-        if (columns > 1000 && weights * rows > 40) continue;
-        SCOPED_TRACE(testing::Message()
-                     << "seed 21: " << columns << " columns, " << weights << " x " << rows);
-        const Guarded<float> w(random_floats(draw, weights * columns, 2.0f));
-        const Guarded<float> x(random_floats(draw, rows * columns, 3.0f));
-        Guarded<float> out(rows * weights);
-        table().float_dots(
-            {w.data(), weights, columns, x.data(), rows, columns, columns, out.data(), weights});
-        for (int64_t m = 0; m < rows; ++m) {
-          for (int64_t n = 0; n < weights; ++n) {
-            const float expected =
-                ordered_dot(w.data() + n * columns, x.data() + m * columns, columns);
-            ASSERT_EQ(std::bit_cast<uint32_t>(out[m * weights + n]),
-                      std::bit_cast<uint32_t>(expected))
-                << m << ", " << n;
+  for (const FormatCase& format : kFormats) {
+    for (const int64_t columns : {1, 15, 16, 17, 63, 64, 65, 255, 256, 257, 531}) {
+      for (const int64_t outputs : {1, 3, 4, 5, 15, 16}) {
+        const Weights weights(draw, format, outputs, columns);
+        const Guarded<float> bias(random_floats(draw, outputs, 3.0f));
+        for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 205}) {
+          if (rows * columns * outputs > 30000) continue;
+          SCOPED_TRACE(testing::Message() << "seed 21: " << codec::get(format.id).name << ", "
+                                          << columns << " columns, " << outputs << " x " << rows);
+          const Guarded<float> x(random_floats(draw, rows * columns, 3.0f));
+          const bool biased = rows % 2 == 0;
+          const std::vector<float> out =
+              dots(weights, x, rows, outputs + 1, biased ? bias.data() : nullptr);
+          for (int64_t m = 0; m < rows; ++m) {
+            const float* got = out.data() + m * (outputs + 1);
+            for (int64_t n = 0; n < outputs; ++n) {
+              float expected = ordered_dot(weights.row(n), x.data() + m * columns, columns);
+              if (biased) expected = expected + bias[n];
+              ASSERT_EQ(std::bit_cast<uint32_t>(got[n]), std::bit_cast<uint32_t>(expected))
+                  << m << ", " << n;
+            }
+            ASSERT_EQ(got[outputs], -5.0f);
           }
         }
       }
@@ -49,23 +114,75 @@ TEST_P(FloatKernel, DotsInTheDocumentedOrder) {
   }
 }
 
-// Ill-conditioned rows: magnitudes over many binades and cancelling pairs. The bound is that of
-// columns / 16 fused steps and four additions on the sum of magnitudes.
+TEST_P(FloatKernel, ScaleIsASecondRounding) {
+  random::Sequence draw(25);
+  const int64_t columns = 300, outputs = 5;
+  for (const FormatCase& format : kFormats) {
+    Weights weights(draw, format, outputs, columns);
+    for (float& value : weights.values) value *= 0.37f;
+    for (const int64_t rows : {1, 7}) {
+      const Guarded<float> x(random_floats(draw, rows * columns, 3.0f));
+      const std::vector<float> out = dots(weights, x, rows, outputs, nullptr, 0.37f);
+      for (int64_t i = 0; i < rows * outputs; ++i) {
+        const float expected =
+            ordered_dot(weights.row(i % outputs), x.data() + i / outputs * columns, columns);
+        ASSERT_EQ(out[static_cast<size_t>(i)], expected)
+            << "seed 25: " << codec::get(format.id).name << ", " << i;
+      }
+    }
+  }
+}
+
+// Each code of the small formats times one, NaN and infinity among them.
+TEST_P(FloatKernel, EveryCode) {
+  const float one = 1.0f;
+  std::vector<float> scratch(kRealScratch);
+  for (const FormatCase& format : kFormats) {
+    const codec::Codec& codec = codec::get(format.id);
+    if (codec.block_bytes > 2) continue;
+    const int count = 1 << 8 * codec.block_bytes;
+    std::vector<uint8_t> bytes;
+    for (int code = 0; code < count; ++code) {
+      for (int i = 0; i < codec.block_bytes; ++i)
+        bytes.push_back(static_cast<uint8_t>(code >> 8 * i));
+    }
+    std::vector<float> expected(static_cast<size_t>(count)), got(expected);
+    codec.decode(reinterpret_cast<const std::byte*>(bytes.data()), count, 1, 0, count,
+                 expected.data());
+    for (int code = 0; code < count; code += kRealOutputs) {
+      const uint8_t* rows[kRealOutputs];
+      for (int n = 0; n < kRealOutputs; ++n) rows[n] = &bytes[(code + n) * codec.block_bytes];
+      table().real->dots({format.format, rows, kRealOutputs, 1, 1.0f, &one, 1, 1, nullptr,
+                          &got[code], kRealOutputs, scratch.data()});
+    }
+    for (size_t code = 0; code < expected.size(); ++code) {
+      if (std::isnan(expected[code])) {
+        ASSERT_TRUE(std::isnan(got[code])) << codec.name << ' ' << code;
+      } else {
+        ASSERT_EQ(got[code], expected[code]) << codec.name << ' ' << code;
+      }
+    }
+  }
+}
+
+// Magnitudes over many binades and cancelling pairs. The bound is that of columns / 16 fused steps
+// and four additions on the sum of magnitudes.
 TEST_P(FloatKernel, DotsAreCloseToDouble) {
   random::Sequence draw(22);
   for (const int64_t columns : {64, 4097, 131072}) {
-    std::vector<float> w(static_cast<size_t>(columns)), x(w.size());
+    Weights weights(draw, kFormats[0], 1, columns);
+    const Guarded<float> x(random_floats(draw, columns, 0.5f));
     double truth = 0, magnitude = 0;
-    for (size_t k = 0; k < w.size(); ++k) {
-      w[k] = static_cast<float>(std::ldexp(draw.uniform() - 0.5, static_cast<int>(draw.below(20))));
-      x[k] = static_cast<float>(draw.uniform() - 0.5);
-      truth += double{w[k]} * double{x[k]};
-      magnitude += std::fabs(double{w[k]} * double{x[k]});
+    for (int64_t k = 0; k < columns; ++k) {
+      const auto w =
+          static_cast<float>(std::ldexp(draw.uniform() - 0.5, static_cast<int>(draw.below(20))));
+      std::memcpy(weights.bytes.data() + 1 + 4 * k, &w, sizeof(w));
+      truth += double{w} * double{x[k]};
+      magnitude += std::fabs(double{w} * double{x[k]});
     }
-    float out = 0;
-    table().float_dots({w.data(), 1, columns, x.data(), 1, columns, columns, &out, 1});
     const double steps = static_cast<double>(columns) / 16 + 5;
-    EXPECT_NEAR(out, truth, magnitude * steps * 0x1p-24) << "seed 22, " << columns;
+    EXPECT_NEAR(dots(weights, x, 1, 1)[0], truth, magnitude * steps * 0x1p-24)
+        << "seed 22, " << columns;
   }
 }
 

@@ -88,6 +88,21 @@ TEST_P(RowKernel, LayerNorm) {
   }
 }
 
+// Butterflies of ascending span, one by one: the order that fixes the bits.
+std::vector<float> plain_hadamard(std::vector<float> x) {
+  for (size_t span = 1; span < x.size(); span *= 2) {
+    for (size_t i = 0; i < x.size(); ++i) {
+      if ((i & span) != 0) continue;
+      const float a = x[i], b = x[i + span];
+      x[i] = a + b;
+      x[i + span] = a - b;
+    }
+  }
+  const float factor = 1.0f / std::sqrt(static_cast<float>(x.size()));
+  for (float& value : x) value *= factor;
+  return x;
+}
+
 // H[i][j] = (-1)^popcount(i & j) / sqrt(n), and the transform is its own inverse.
 TEST_P(RowKernel, Hadamard) {
   random::Sequence draw(40);
@@ -98,6 +113,7 @@ TEST_P(RowKernel, Hadamard) {
     table().hadamard(out.data(), count);
     scalar_table.hadamard(expected.data(), count);
     ASSERT_TRUE(same_bits(out.values(), expected.values()));
+    ASSERT_TRUE(same_bits(out.values(), plain_hadamard(in.values())));
     for (int64_t i = 0; i < count; ++i) {
       double truth = 0;
       for (int64_t j = 0; j < count; ++j) {
@@ -191,6 +207,9 @@ TEST_P(RowKernel, Rotation) {
       for (int64_t i = 0; i < half; ++i) {
         const int64_t real = interleaved ? 2 * i : i;
         const int64_t imaginary = interleaved ? 2 * i + 1 : i + half;
+        // Rounded products, then a rounded sum: no fusing.
+        const float first = in[real] * cosine[i], second = in[imaginary] * sine[i];
+        ASSERT_EQ(out[real], first - second) << i;
         const double a = in[real], b = in[imaginary], c = cosine[i], s = sine[i];
         ASSERT_NEAR(out[real], a * c - b * s, 2e-6) << i;
         ASSERT_NEAR(out[imaginary], a * s + b * c, 2e-6) << i;

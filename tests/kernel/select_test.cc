@@ -7,6 +7,8 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "kernel/attention.h"
+#include "kernel/real.h"
 
 namespace bittern::kernel {
 namespace {
@@ -82,22 +84,28 @@ TEST(Select, SelfTestNoticesEachWrongEntry) {
   };
   EXPECT_FALSE(noticed([](Table&) {}));
   EXPECT_TRUE(noticed([](Table& t) {
-    t.ternary_dots = [](const TernaryDots& job) {
-      scalar_table.ternary_dots(job);
-      job.out[5 * 16 + 3] += 1;
+    static TernaryKernels ternary = *t.ternary;
+    ternary.dots = [](const TernaryDots& job) {
+      scalar_ternary.dots(job);
+      if (job.rows == 6) job.out[5 * 16 + 3] += 1;
     };
+    t.ternary = &ternary;
   }));
   EXPECT_TRUE(noticed([](Table& t) {
-    t.ternary_scale = [](const TernaryScale& job) {
-      scalar_table.ternary_scale(job);
+    static TernaryKernels ternary = *t.ternary;
+    ternary.scale = [](const TernaryScale& job) {
+      scalar_ternary.scale(job);
       job.out[17] *= 1.0000001f;
     };
+    t.ternary = &ternary;
   }));
   EXPECT_TRUE(noticed([](Table& t) {
-    t.float_dots = [](const FloatDots& job) {
-      scalar_table.float_dots(job);
-      job.out[18] *= 1.0000001f;
+    static RealKernels real = *t.real;
+    real.dots = [](const RealDots& job) {
+      scalar_real.dots(job);
+      if (job.rows == 7 && job.format == RealFormat::f8_e4m3) job.out[18] *= 1.0000001f;
     };
+    t.real = &real;
   }));
   EXPECT_TRUE(noticed([](Table& t) { t.decode_q4_1 = scalar_table.decode_q4_0; }));
   EXPECT_TRUE(noticed([](Table& t) { t.decode_f16 = scalar_table.decode_bf16; }));
@@ -110,6 +118,44 @@ TEST(Select, SelfTestNoticesEachWrongEntry) {
     t.softmax_chunk = [](SoftmaxChunk& chunk) {
       scalar_table.softmax_chunk(chunk);
       chunk.correction = 1.0f;
+    };
+  }));
+  const auto wrong_attention = [&](const auto& spoil_attention) {
+    return noticed([&](Table& t) {
+      static AttentionKernels attention;
+      attention = *t.attention;
+      spoil_attention(attention);
+      t.attention = &attention;
+    });
+  };
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) { a.products_f16 = a.products_f32; }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.key_dots = [](const KeyDots& job) {
+      scalar_attention.key_dots(job);
+      job.out[5 * job.out_stride + 3] *= 1.0000001f;
+    };
+  }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.value_dots = [](const ValueDots& job) {
+      scalar_attention.value_dots(job);
+      job.out[5 * job.out_stride + 3] *= 1.0000001f;
+    };
+  }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.softmax = [](ChunkSoftmax& job) {
+      scalar_attention.softmax(job);
+      job.sum *= 1.000001f;
+    };
+  }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.value_codes = [](ValueCodes& job) {
+      scalar_attention.value_codes(job);
+      job.factor *= 1.000001f;
+    };
+  }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.join = [](AttendState& total, const AttendState& chunk, int64_t width) {
+      scalar_attention.join(total, chunk, width - 16);
     };
   }));
   EXPECT_TRUE(noticed([](Table& t) {

@@ -13,6 +13,47 @@ struct Lanes {
   FloatPart part[kParts];
 };
 
+// Lanes of one part by number, for compile-time permutations.
+template <int... kLane>
+struct LaneList {};
+template <int kCount>
+struct Ascending;
+template <>
+struct Ascending<4> {
+  using List = LaneList<0, 1, 2, 3>;
+};
+template <>
+struct Ascending<8> {
+  using List = LaneList<0, 1, 2, 3, 4, 5, 6, 7>;
+};
+template <>
+struct Ascending<16> {
+  using List = LaneList<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+};
+using PartLanes = Ascending<kPartLanes>::List;
+
+// Lane l of the result is lane l ^ kSpan.
+template <int kSpan, int... kLane>
+[[gnu::always_inline]] inline FloatPart partner(FloatPart part, LaneList<kLane...>) {
+  return __builtin_shufflevector(part, part, (kLane ^ kSpan)...);
+}
+
+// The lower (kUpper 0) or upper half of the lanes, each twice.
+template <int kUpper, int... kLane>
+[[gnu::always_inline]] inline FloatPart twice(FloatPart part, LaneList<kLane...>) {
+  return __builtin_shufflevector(part, part, (kUpper * kPartLanes / 2 + kLane / 2)...);
+}
+
+// The sign bit of every lane in which bit kSpan of its number is `set`.
+template <int kSpan, int... kLane>
+[[gnu::always_inline]] inline IntPart sign_where(bool set, LaneList<kLane...>) {
+  return IntPart{(((kLane & kSpan) != 0) == set ? INT32_MIN : 0)...};
+}
+
+[[gnu::always_inline]] inline FloatPart turn_signs(FloatPart part, IntPart signs) {
+  return reinterpret_cast<FloatPart>(reinterpret_cast<IntPart>(part) ^ signs);
+}
+
 #define BITTERN_LANE_OPERATOR(op)                                                    \
   [[gnu::always_inline]] inline Lanes operator op(const Lanes& a, const Lanes& b) {  \
     Lanes result;                                                                    \
@@ -60,21 +101,6 @@ BITTERN_LANE_OPERATOR(/)
   float padded[kLanes];
   store(padded, lanes);
   for (int64_t i = 0; i < count; ++i) to[i] = padded[i];
-}
-
-// Lane by lane a > b ? a : b; a NaN in a is passed over.
-[[gnu::always_inline]] inline Lanes larger(const Lanes& a, const Lanes& b) {
-  Lanes result;
-  for (int i = 0; i < kParts; ++i)
-    result.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
-  return result;
-}
-
-[[gnu::always_inline]] inline Lanes smaller(const Lanes& a, const Lanes& b) {
-  Lanes result;
-  for (int i = 0; i < kParts; ++i)
-    result.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
-  return result;
 }
 
 [[gnu::always_inline]] inline Lanes magnitude(const Lanes& a) {

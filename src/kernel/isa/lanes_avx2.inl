@@ -5,6 +5,22 @@ constexpr int kPartBytes = 32;
 
 #include "kernel/isa/lanes.inl"
 
+// Lane by lane a > b ? a : b (smaller: a < b ? a : b), which is what the instruction computes; a
+// NaN in a is passed over.
+[[gnu::always_inline]] inline Lanes larger(const Lanes& a, const Lanes& b) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i)
+    result.part[i] = FloatPart(_mm256_max_ps(__m256(a.part[i]), __m256(b.part[i])));
+  return result;
+}
+
+[[gnu::always_inline]] inline Lanes smaller(const Lanes& a, const Lanes& b) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i)
+    result.part[i] = FloatPart(_mm256_min_ps(__m256(a.part[i]), __m256(b.part[i])));
+  return result;
+}
+
 [[gnu::always_inline]] inline Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   Lanes result;
   for (int i = 0; i < kParts; ++i)
@@ -30,6 +46,16 @@ constexpr int kPartBytes = 32;
   return from_bytes(load_16(from), true);
 }
 
+// Integers in [-128, 127].
+[[gnu::always_inline]] inline void store_i8(int8_t* to, const Lanes& lanes) {
+  const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(__m256(lanes.part[0])),
+                                           _mm256_cvtps_epi32(__m256(lanes.part[1])));
+  const __m128i halves =  // dwords 0, 2, 1, 3 of the result
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const __m128i bytes = _mm_shuffle_epi32(halves, 0xd8);
+  __builtin_memcpy(to, &bytes, sizeof(bytes));
+}
+
 struct Nibbles {
   Lanes low, high;
 };
@@ -44,8 +70,9 @@ struct Nibbles {
 [[gnu::always_inline]] inline float half_value(uint16_t bits) { return _cvtsh_ss(bits); }
 
 [[gnu::always_inline]] inline Lanes load_f16(const uint8_t* from) {
-  return {
-      {FloatPart(_mm256_cvtph_ps(load_16(from))), FloatPart(_mm256_cvtph_ps(load_16(from + 16)))}};
+  const __m128i low = load_16(from), high = load_16(from + 16);
+  const auto first = FloatPart(_mm256_cvtph_ps(low)), second = FloatPart(_mm256_cvtph_ps(high));
+  return {{first, second}};
 }
 
 [[gnu::always_inline]] inline void store_f16(uint16_t* to, const Lanes& lanes) {

@@ -5,6 +5,16 @@ constexpr int kPartBytes = 64;
 
 #include "kernel/isa/lanes.inl"
 
+// Lane by lane a > b ? a : b (smaller: a < b ? a : b), which is what the instruction computes; a
+// NaN in a is passed over.
+[[gnu::always_inline]] inline Lanes larger(const Lanes& a, const Lanes& b) {
+  return {{FloatPart(_mm512_max_ps(__m512(a.part[0]), __m512(b.part[0])))}};
+}
+
+[[gnu::always_inline]] inline Lanes smaller(const Lanes& a, const Lanes& b) {
+  return {{FloatPart(_mm512_min_ps(__m512(a.part[0]), __m512(b.part[0])))}};
+}
+
 [[gnu::always_inline]] inline Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   return {{FloatPart(_mm512_fmadd_ps(__m512(a.part[0]), __m512(b.part[0]), __m512(c.part[0])))}};
 }
@@ -17,6 +27,12 @@ constexpr int kPartBytes = 64;
 
 [[gnu::always_inline]] inline Lanes load_i8(const int8_t* from) {
   return {{FloatPart(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_16(from))))}};
+}
+
+// Integers in [-128, 127].
+[[gnu::always_inline]] inline void store_i8(int8_t* to, const Lanes& lanes) {
+  const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(__m512(lanes.part[0])));
+  __builtin_memcpy(to, &bytes, sizeof(bytes));
 }
 
 struct Nibbles {

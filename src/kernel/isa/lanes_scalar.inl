@@ -9,6 +9,21 @@ constexpr int kPartBytes = 16;
 #include "kernel/isa/half.inl"
 #include "kernel/isa/lanes.inl"
 
+// Lane by lane a > b ? a : b (smaller: a < b ? a : b); a NaN in a is passed over.
+[[gnu::always_inline]] inline Lanes larger(const Lanes& a, const Lanes& b) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i)
+    result.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+  return result;
+}
+
+[[gnu::always_inline]] inline Lanes smaller(const Lanes& a, const Lanes& b) {
+  Lanes result;
+  for (int i = 0; i < kParts; ++i)
+    result.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
+  return result;
+}
+
 [[gnu::always_inline]] inline float fused(float a, float b, float c) {
 #if defined(__FP_FAST_FMAF)
   return __builtin_fmaf(a, b, c);
@@ -40,6 +55,13 @@ constexpr int kPartBytes = 16;
   float values[kLanes];
   for (int64_t i = 0; i < kLanes; ++i) values[i] = static_cast<float>(from[i]);
   return load(values);
+}
+
+// Integers in [-128, 127].
+[[gnu::always_inline]] inline void store_i8(int8_t* to, const Lanes& lanes) {
+  float values[kLanes];
+  store(values, lanes);
+  for (int64_t i = 0; i < kLanes; ++i) to[i] = static_cast<int8_t>(static_cast<int32_t>(values[i]));
 }
 
 struct Nibbles {

@@ -93,32 +93,127 @@ void softcap(float* x, float cap, int64_t count) {
   store_first(x + i, last, count - i);
 }
 
-void hadamard(float* x, int64_t count) {
+// Butterflies of one span inside a virtual vector: the lower of a pair becomes a + b, the upper
+// a - b, which is what its partner plus itself with the sign turned gives.
+template <int kSpan>
+[[gnu::always_inline]] inline void butterfly(Lanes& x) {
+  if constexpr (kSpan < kPartLanes) {
+    const IntPart signs = sign_where<kSpan>(true, PartLanes{});
+    for (int i = 0; i < kParts; ++i)
+      x.part[i] = partner<kSpan>(x.part[i], PartLanes{}) + turn_signs(x.part[i], signs);
+  } else {
+    constexpr int kStep = kSpan / kPartLanes;
+    for (int i = 0; i < kParts; ++i) {
+      if ((i & kStep) != 0) continue;
+      const FloatPart a = x.part[i], b = x.part[i + kStep];
+      x.part[i] = a + b;
+      x.part[i + kStep] = a - b;
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void butterfly(Lanes& a, Lanes& b) {
+  const Lanes first = a;
+  a = first + b;
+  b = first - b;
+}
+
+// All spans below 16 * kVectors of as many elements, in registers; then times `factor`.
+template <int kVectors>
+[[gnu::always_inline]] inline void hadamard_block(float* x, const Lanes& factor) {
+  Lanes v[kVectors];
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) {
+    v[i] = load(x + i * kLanes);
+    butterfly<1>(v[i]);
+    butterfly<2>(v[i]);
+    butterfly<4>(v[i]);
+    butterfly<8>(v[i]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i + 1 < kVectors; i += 2) butterfly(v[i], v[i + 1]);
+  if constexpr (kVectors == 4) {
+    butterfly(v[0], v[2]);
+    butterfly(v[1], v[3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kVectors; ++i) store(x + i * kLanes, v[i] * factor);
+}
+
+// Of fewer elements than a vector has lanes.
+void hadamard_few(float* x, int64_t count, float factor) {
   for (int64_t span = 1; span < count; span *= 2) {
+    for (int64_t i = 0; i < count; ++i) {
+      if ((i & span) != 0) continue;
+      const float a = x[i], b = x[i + span];
+      x[i] = a + b;
+      x[i + span] = a - b;
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) x[i] = x[i] * factor;
+}
+
+void hadamard(float* x, int64_t count) {
+  constexpr int64_t kBlock = 4 * kLanes;
+  const float factor = 1.0f / __builtin_sqrtf(static_cast<float>(count));
+  if (count < kLanes) return hadamard_few(x, count, factor);
+  if (count == kLanes) return hadamard_block<1>(x, broadcast(factor));
+  if (count == 2 * kLanes) return hadamard_block<2>(x, broadcast(factor));
+  // The factor belongs to the last stage; elsewhere it is 1 and changes nothing.
+  const Lanes one = broadcast(1.0f);
+  for (int64_t i = 0; i < count; i += kBlock)
+    hadamard_block<4>(x + i, count == kBlock ? broadcast(factor) : one);
+  for (int64_t span = kBlock; span < count; span *= 2) {
+    const Lanes last = 2 * span == count ? broadcast(factor) : one;
     for (int64_t block = 0; block < count; block += 2 * span) {
-      for (int64_t i = block; i < block + span; ++i) {
-        const float a = x[i], b = x[i + span];
-        x[i] = a + b;
-        x[i + span] = a - b;
+      for (int64_t i = block; i < block + span; i += kLanes) {
+        Lanes a = load(x + i), b = load(x + i + span);
+        butterfly(a, b);
+        store(x + i, a * last);
+        store(x + i + span, b * last);
       }
     }
   }
-  const float factor = 1.0f / __builtin_sqrtf(static_cast<float>(count));
-  for (int64_t i = 0; i < count; ++i) x[i] = x[i] * factor;
 }
 
 void scale(float* x, int64_t count, float factor) {
   for (int64_t i = 0; i < count; ++i) x[i] = x[i] * factor;
 }
 
-void rotate(bool interleaved, const float* cosine, const float* sine, int64_t half, float* x) {
-  const int64_t step = interleaved ? 2 : 1;
-  float* second = interleaved ? x + 1 : x + half;
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = x[i * step], b = second[i * step];
-    x[i * step] = a * cosine[i] - b * sine[i];
-    second[i * step] = b * cosine[i] + a * sine[i];
+[[gnu::always_inline]] inline void rotate_pair(float cosine, float sine, float& first,
+                                               float& second) {
+  const float a = first, b = second;
+  first = a * cosine - b * sine;
+  second = b * cosine + a * sine;
+}
+
+// A part of the elements of interleaved pairs: times their angle's cosine, plus the partner times
+// the sine, whose sign is turned for the first of each pair.
+[[gnu::always_inline]] inline void rotate_part(FloatPart cosine, FloatPart sine, float* x) {
+  FloatPart part;
+  __builtin_memcpy(&part, x, sizeof(part));
+  const FloatPart turned = turn_signs(sine, sign_where<1>(false, PartLanes{}));
+  part = part * cosine + partner<1>(part, PartLanes{}) * turned;
+  __builtin_memcpy(x, &part, sizeof(part));
+}
+
+void rotate_interleaved(const float* cosine, const float* sine, int64_t half, float* x) {
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const Lanes c = load(cosine + i), s = load(sine + i);
+    for (int p = 0; p < kParts; ++p) {
+      float* at = x + 2 * i + 2 * p * kPartLanes;
+      rotate_part(twice<0>(c.part[p], PartLanes{}), twice<0>(s.part[p], PartLanes{}), at);
+      rotate_part(twice<1>(c.part[p], PartLanes{}), twice<1>(s.part[p], PartLanes{}),
+                  at + kPartLanes);
+    }
   }
+  for (; i < half; ++i) rotate_pair(cosine[i], sine[i], x[2 * i], x[2 * i + 1]);
+}
+
+void rotate(bool interleaved, const float* cosine, const float* sine, int64_t half, float* x) {
+  if (interleaved) return rotate_interleaved(cosine, sine, half, x);
+  for (int64_t i = 0; i < half; ++i) rotate_pair(cosine[i], sine[i], x[i], x[half + i]);
 }
 
 [[gnu::always_inline]] inline float absolute_maximum(const float* in, int64_t count) {
@@ -129,25 +224,44 @@ void rotate(bool interleaved, const float* cosine, const float* sine, int64_t ha
   return largest(found);
 }
 
-// code = round half even(x * factor) in [-127, 127]; NaN becomes 127.
-void round_codes(const float* in, int64_t count, float factor, int8_t* codes) {
-  for (int64_t i = 0; i < count; ++i) {
-    float value = in[i] * factor;
-    value = value < 127.0f ? value : 127.0f;
-    value = value > -127.0f ? value : -127.0f;
-    codes[i] = static_cast<int8_t>(static_cast<int32_t>((value + kRoundingMagic) - kRoundingMagic));
+// x * factor in [-127, 127], rounded half to even; NaN becomes 127.
+[[gnu::always_inline]] inline Lanes rounded_codes(const Lanes& x, const Lanes& factor) {
+  const Lanes most = broadcast(127.0f), least = broadcast(-127.0f);
+  const Lanes magic = broadcast(kRoundingMagic);
+  return (larger(smaller(x * factor, most), least) + magic) - magic;
+}
+
+// The codes of `count` values, and their sum: lanes add integers below 2^24, exactly, for up to
+// two million values.
+int32_t round_codes(const float* in, int64_t count, float factor, int8_t* codes) {
+  const Lanes multiplier = broadcast(factor);
+  Lanes total = broadcast(0.0f);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const Lanes rounded = rounded_codes(load(in + i), multiplier);
+    store_i8(codes + i, rounded);
+    total = total + rounded;
   }
+  if (i < count) {
+    const Lanes rounded = rounded_codes(load_first(in + i, count - i), multiplier);
+    int8_t last[kLanes];
+    store_i8(last, rounded);
+    for (int64_t j = i; j < count; ++j) codes[j] = last[j - i];
+    total = total + rounded;  // beyond the end 0 * factor, which is 0
+  }
+  float lanes[kLanes];
+  store(lanes, total);
+  int32_t sum_of_codes = 0;
+  for (int64_t l = 0; l < kLanes; ++l) sum_of_codes += static_cast<int32_t>(lanes[l]);
+  return sum_of_codes;
 }
 
 void quantise(const float* in, int64_t width, int64_t padded, int8_t* codes, float* inverse_scale,
               int32_t* sum_of_codes) {
   const float maximum = absolute_maximum(in, width);
   const float factor = 127.0f / (maximum > 1e-5f ? maximum : 1e-5f);
-  round_codes(in, width, factor, codes);
+  *sum_of_codes = round_codes(in, width, factor, codes);
   for (int64_t i = width; i < padded; ++i) codes[i] = 0;
-  int32_t total = 0;
-  for (int64_t i = 0; i < width; ++i) total += codes[i];
-  *sum_of_codes = total;
   *inverse_scale = 1.0f / factor;
 }
 
@@ -198,6 +312,10 @@ template <int kBlocks>
 void accumulate(const float* weights, const float* values, int64_t count, int64_t width,
                 float* out) {
   int64_t i = 0;
+  // As many chains of fma as the registers hold: its latency times its rate.
+  constexpr int kBlocks = kParts == 1 ? 8 : 4;
+  for (; i + kBlocks * kLanes <= width; i += kBlocks * kLanes)
+    accumulate_blocks<kBlocks>(weights, values + i, count, width, out + i);
   for (; i + 4 * kLanes <= width; i += 4 * kLanes)
     accumulate_blocks<4>(weights, values + i, count, width, out + i);
   for (; i + kLanes <= width; i += kLanes)

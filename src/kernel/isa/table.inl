@@ -1,24 +1,13 @@
 // The table of an ISA file, made of what it and the shared sources define.
 
-void ternary_scale(const TernaryScale& job) {
-  for (int64_t m = 0; m < job.rows; ++m) {
-    const int32_t* dots = job.dots + m * kStripRows;
-    float* out = job.out + m * job.stride;
-    for (int64_t n = 0; n < job.outputs; ++n)
-      out[n] = (static_cast<float>(dots[n]) * job.inverse_scales[m]) * job.scale;
-    if (job.bias == nullptr) continue;
-    for (int64_t n = 0; n < job.outputs; ++n) out[n] = out[n] + job.bias[n];
-  }
-}
-
-constexpr Table make_table(const char* name, const char* ternary_name,
-                           const BlockKernels* block) {
+constexpr Table make_table(const char* name, const TernaryKernels* ternary,
+                           const BlockKernels* block, const AttentionKernels* attention,
+                           const RealKernels* real) {
   return {.name = name,
-          .ternary_name = ternary_name,
+          .ternary = ternary,
           .block = block,
-          .ternary_dots = ternary_dots,
-          .ternary_scale = ternary_scale,
-          .float_dots = float_dots,
+          .attention = attention,
+          .real = real,
           .decode_f16 = decode_f16,
           .decode_bf16 = decode_bf16,
           .decode_q8_0 = decode_q8_0,

@@ -1,0 +1,23 @@
+// Private to the packers: how the blocks of each codec become rows of a strip.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "codec/codec.h"
+#include "kernel/block_strip.h"
+
+namespace bittern::kernel {
+
+struct BlockFormat {
+  codec::Id id;
+  BlockLayout layout;
+  // One block of the codec into columns [first, first + its elements) of a cleared row. Codes,
+  // scales and minima are carried over bit for bit; nothing is rounded.
+  void (*read)(const std::byte* block, int64_t first, BlockRow& row);
+};
+
+std::span<const BlockFormat> block_formats();
+
+}  // namespace bittern::kernel

@@ -1,0 +1,228 @@
+// Rows to the bytes of a strip's block and back. Codes go by quads of 16 columns: first the four
+// vectors of 64 bytes (row n, columns 16q + 4p + i at byte 4n + i of vector p), then their bits
+// merged to the width of the layout.
+#include "kernel/block_strip.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/half.h"
+
+namespace bittern::kernel {
+namespace {
+
+constexpr int64_t kQuads = 16;
+constexpr int64_t kVectors = 4;
+constexpr int64_t kVectorBytes = 64;
+constexpr int64_t kQuadBytes = kVectors * kVectorBytes;  // unpacked
+
+constexpr int kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                1,    13,   25,  38,  53,  69,  89,  113};
+constexpr int kFp4Levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// How a code's bits are divided into a low and a high plane; high 0: one plane.
+struct Planes {
+  int low, high;
+};
+constexpr Planes planes_of(int bits) {
+  if (bits == 6) return {4, 2};
+  if (bits == 5) return {4, 1};
+  if (bits == 3) return {2, 1};
+  return {bits, 0};
+}
+
+// Bits [shift, shift + width) of the quad's codes as `width` bits each.
+void pack_plane(const uint8_t* quad, int shift, int width, uint8_t* out) {
+  const int mask = (1 << width) - 1;
+  const auto part = [&](int64_t index) { return quad[index] >> shift & mask; };
+  if (width == 8) {
+    std::memcpy(out, quad, kQuadBytes);
+  } else if (width == 4) {
+    for (int64_t half = 0; half < 2; ++half) {
+      const int64_t first = half * 2 * kVectorBytes;
+      for (int64_t b = 0; b < kVectorBytes; ++b)
+        out[half * kVectorBytes + b] =
+            static_cast<uint8_t>(part(first + b) | part(first + kVectorBytes + b) << 4);
+    }
+  } else if (width == 2) {
+    for (int64_t b = 0; b < kVectorBytes; ++b)
+      out[b] = static_cast<uint8_t>(part(b) | part(64 + b) << 2 | part(128 + b) << 4 |
+                                    part(192 + b) << 6);
+  } else {
+    for (int64_t byte = 0; byte < kQuadBytes / 8; ++byte) {
+      int packed = 0;
+      for (int64_t bit = 0; bit < 8; ++bit) packed |= part(8 * byte + bit) << bit;
+      out[byte] = static_cast<uint8_t>(packed);
+    }
+  }
+}
+
+// The inverse: the plane's bits are or-ed into the quad at `shift`.
+void unpack_plane(const uint8_t* in, int shift, int width, uint8_t* quad) {
+  const int mask = (1 << width) - 1;
+  for (int64_t index = 0; index < kQuadBytes; ++index) {
+    const int64_t vector = index / kVectorBytes, b = index % kVectorBytes;
+    int bits = 0;
+    if (width == 8) bits = in[index];
+    if (width == 4) bits = in[vector / 2 * kVectorBytes + b] >> 4 * (vector % 2);
+    if (width == 2) bits = in[b] >> 2 * vector;
+    if (width == 1) bits = in[index / 8] >> index % 8;
+    quad[index] = static_cast<uint8_t>(quad[index] | (bits & mask) << shift);
+  }
+}
+
+bool byte_scales(const BlockLayout& layout) {
+  return layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima ||
+         layout.scales == BlockScales::e8m0;
+}
+
+bool has_minima(const BlockLayout& layout) {
+  const BlockOffsets at = block_offsets(layout);
+  return at.supers > at.minima;
+}
+
+// Entry (sub-block, row) of an array of the strip, one or two bytes each.
+void store_entry(uint8_t* array, bool one_byte, int64_t index, uint16_t value) {
+  if (one_byte) {
+    array[index] = static_cast<uint8_t>(value);
+  } else {
+    std::memcpy(array + 2 * index, &value, sizeof(value));
+  }
+}
+
+uint16_t load_entry(const uint8_t* array, bool one_byte, int64_t index) {
+  if (one_byte) return array[index];
+  uint16_t value = 0;
+  std::memcpy(&value, array + 2 * index, sizeof(value));
+  return value;
+}
+
+// 2^(exponent - 128), subnormal for 0 and 1.
+float e8m0_scale(uint16_t exponent) {
+  const uint32_t bits =
+      exponent < 2 ? 0x00200000u << exponent : static_cast<uint32_t>(exponent - 1) << 23;
+  return std::bit_cast<float>(bits);
+}
+
+// The factor of sub-block j.
+float scale_value(const BlockLayout& layout, const BlockRow& row, int64_t j) {
+  switch (layout.scales) {
+    case BlockScales::f16:
+    case BlockScales::f16_minima:
+    case BlockScales::f16_zeros:
+      return f16_to_f32(row.scales[j]);
+    case BlockScales::bf16_zeros:
+      return bf16_to_f32(row.scales[j]);
+    case BlockScales::e8m0:
+      return e8m0_scale(row.scales[j]);
+    case BlockScales::integer:
+    case BlockScales::integer_minima:
+      return f16_to_f32(row.super) *
+             static_cast<float>(static_cast<int8_t>(static_cast<uint8_t>(row.scales[j])));
+  }
+  return 0.0f;
+}
+
+}  // namespace
+
+void clear_block_row(const BlockLayout& layout, BlockRow& row) {
+  row = {};
+  std::memset(row.codes, layout.zero >> (layout.doubled ? 1 : 0), sizeof(row.codes));
+}
+
+void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block) {
+  const BlockOffsets at = block_offsets(layout);
+  const Planes planes = planes_of(layout.code_bits);
+  std::memset(block, 0, static_cast<size_t>(at.bytes));
+  for (int64_t q = 0; q < kQuads; ++q) {
+    uint8_t quad[kQuadBytes];
+    for (int64_t n = 0; n < kBlockStripRows; ++n) {
+      const uint8_t* codes = rows[n].codes + 16 * q;
+      for (int64_t p = 0; p < kVectors; ++p)
+        std::memcpy(quad + kVectorBytes * p + 4 * n, codes + 4 * p, 4);
+    }
+    uint8_t* out = block + q * kQuadBytes * layout.code_bits / 8;
+    pack_plane(quad, 0, planes.low, out);
+    if (planes.high != 0)
+      pack_plane(quad, planes.low, planes.high, out + kQuadBytes * planes.low / 8);
+  }
+  const int64_t subs = kBlockColumns / layout.sub;
+  const bool bytes = byte_scales(layout), minima = has_minima(layout);
+  const bool byte_minima = layout.scales != BlockScales::f16_minima;
+  for (int64_t n = 0; n < kBlockStripRows; ++n) {
+    for (int64_t j = 0; j < subs; ++j) {
+      const int64_t index = j * kBlockStripRows + n;
+      store_entry(block + at.scales, bytes, index, rows[n].scales[j]);
+      if (minima) store_entry(block + at.minima, byte_minima, index, rows[n].minima[j]);
+    }
+    if (layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima)
+      store_entry(block + at.supers, false, n, rows[n].super);
+    if (layout.scales == BlockScales::integer_minima)
+      store_entry(block + at.supers, false, kBlockStripRows + n, rows[n].super_minimum);
+  }
+}
+
+void load_block(const BlockLayout& layout, const uint8_t* block, BlockRow* rows) {
+  const BlockOffsets at = block_offsets(layout);
+  const Planes planes = planes_of(layout.code_bits);
+  for (int64_t n = 0; n < kBlockStripRows; ++n) rows[n] = {};
+  for (int64_t q = 0; q < kQuads; ++q) {
+    uint8_t quad[kQuadBytes] = {};
+    const uint8_t* in = block + q * kQuadBytes * layout.code_bits / 8;
+    unpack_plane(in, 0, planes.low, quad);
+    if (planes.high != 0)
+      unpack_plane(in + kQuadBytes * planes.low / 8, planes.low, planes.high, quad);
+    for (int64_t n = 0; n < kBlockStripRows; ++n) {
+      for (int64_t p = 0; p < kVectors; ++p)
+        std::memcpy(rows[n].codes + 16 * q + 4 * p, quad + kVectorBytes * p + 4 * n, 4);
+    }
+  }
+  const int64_t subs = kBlockColumns / layout.sub;
+  const bool bytes = byte_scales(layout), minima = has_minima(layout);
+  const bool byte_minima = layout.scales != BlockScales::f16_minima;
+  for (int64_t n = 0; n < kBlockStripRows; ++n) {
+    for (int64_t j = 0; j < subs; ++j) {
+      const int64_t index = j * kBlockStripRows + n;
+      rows[n].scales[j] = load_entry(block + at.scales, bytes, index);
+      if (minima) rows[n].minima[j] = load_entry(block + at.minima, byte_minima, index);
+    }
+    if (layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima)
+      rows[n].super = load_entry(block + at.supers, false, n);
+    if (layout.scales == BlockScales::integer_minima)
+      rows[n].super_minimum = load_entry(block + at.supers, false, kBlockStripRows + n);
+  }
+}
+
+int block_weight(const BlockLayout& layout, int code, int zero_point) {
+  switch (layout.codebook) {
+    case BlockCodebook::iq4_nl:
+      return kIq4Levels[code];
+    case BlockCodebook::fp4:
+      return kFp4Levels[code];
+    case BlockCodebook::none:
+      break;
+  }
+  const bool zeros =
+      layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros;
+  return (layout.doubled ? 2 * code : code) - (zeros ? zero_point : layout.zero);
+}
+
+void decode_block_row(const BlockLayout& layout, const BlockRow& row, float* values) {
+  for (int64_t j = 0; j < kBlockColumns / layout.sub; ++j) {
+    const float scale = scale_value(layout, row, j);
+    float minimum = 0.0f;
+    if (layout.scales == BlockScales::f16_minima) minimum = f16_to_f32(row.minima[j]);
+    if (layout.scales == BlockScales::integer_minima)
+      minimum = f16_to_f32(row.super_minimum) * static_cast<float>(row.minima[j]);
+    for (int64_t k = j * layout.sub; k < (j + 1) * layout.sub; ++k) {
+      float value = static_cast<float>(block_weight(layout, row.codes[k], row.minima[j])) * scale;
+      if (layout.scales == BlockScales::f16_minima) value = value + minimum;
+      if (layout.scales == BlockScales::integer_minima) value = value - minimum;
+      values[k] = value;
+    }
+  }
+}
+
+}  // namespace bittern::kernel

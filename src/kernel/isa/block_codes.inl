@@ -1,0 +1,192 @@
+// Where a block kernel takes its codes from: a quad (16 columns) of any packed layout, or of a
+// block that has been unpacked, as four vectors of bytes ready for dot_quad().
+//
+// What is multiplied is not always the code of block.h but a byte `stored` with
+// code = stored + kBias: vpdpbusd wants bytes from 0 to 255, so that a codebook's levels are raised
+// by 128; vpmaddubsw is exact for signed bytes only where it takes magnitudes, so that codes of 8
+// bits are lowered by 128 for it. The difference is made up with the sum of the activations, like
+// the format's own zero.
+
+enum class Codes : int {
+  bits_1,
+  bits_1_doubled,
+  bits_2,
+  bits_3,
+  bits_4,
+  bits_5,
+  bits_6,
+  bits_8,
+  iq4_nl,
+  fp4
+};
+
+// How far sums of products may be gathered in int16: bytes to 31, to 63, signed ones.
+enum class Range { narrow, medium, full };
+
+// Only vpmaddubsw cares.
+constexpr Range range_of(Codes codes) {
+  if (!kSignedCodes || codes == Codes::bits_8 || codes == Codes::iq4_nl) return Range::full;
+  return codes == Codes::bits_6 ? Range::medium : Range::narrow;
+}
+
+constexpr int bias_of(Codes codes) {
+  if (codes == Codes::bits_8) return kSignedCodes ? 128 : 0;
+  if (codes == Codes::iq4_nl) return kSignedCodes ? 0 : -128;
+  return codes == Codes::fp4 ? -12 : 0;
+}
+
+constexpr int bits_of(Codes codes) {
+  switch (codes) {
+    case Codes::bits_1:
+    case Codes::bits_1_doubled:
+      return 1;
+    case Codes::bits_2:
+      return 2;
+    case Codes::bits_3:
+      return 3;
+    case Codes::bits_4:
+    case Codes::iq4_nl:
+    case Codes::fp4:
+      return 4;
+    case Codes::bits_5:
+      return 5;
+    case Codes::bits_6:
+      return 6;
+    case Codes::bits_8:
+      return 8;
+  }
+  return 0;
+}
+
+// Levels less the bias; iq4_nl as vpdpbusd and as vpmaddubsw take them.
+constexpr int8_t kIq4Raised[16] = {1,    24,   45,   63,  79,  93,  106, 118,
+                                   -127, -115, -103, -90, -75, -59, -39, -15};
+constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                   1,    13,   25,  38,  53,  69,  89,  113};
+constexpr int8_t kFp4Raised[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
+struct Quad {
+  Ints vector[4];
+};
+
+[[gnu::always_inline]] inline Quad load_crumbs(const uint8_t* quad, int part) {
+  const Ints mask = broadcast_bytes(3);
+  const Ints packed = load_ints(quad + part * kPartBytes);
+  return {{both(packed, mask), both(shifted_right<2>(packed), mask),
+           both(shifted_right<4>(packed), mask), both(shifted_right<6>(packed), mask)}};
+}
+
+[[gnu::always_inline]] inline Quad load_nibbles(const uint8_t* quad, int part) {
+  const Ints mask = broadcast_bytes(15);
+  const Ints first = load_ints(quad + part * kPartBytes);
+  const Ints second = load_ints(quad + 64 + part * kPartBytes);
+  return {{both(first, mask), both(shifted_right<4>(first), mask), both(second, mask),
+           both(shifted_right<4>(second), mask)}};
+}
+
+// The plane of high bits, each worth `value`, added to low ones.
+[[gnu::always_inline]] inline Quad with_planes(const Quad& low, const uint8_t* plane, int part,
+                                               int value) {
+  const Ints values = broadcast_bytes(value);
+  return {{with_plane(low.vector[0], plane, 0, part, values),
+           with_plane(low.vector[1], plane, 1, part, values),
+           with_plane(low.vector[2], plane, 2, part, values),
+           with_plane(low.vector[3], plane, 3, part, values)}};
+}
+
+[[gnu::always_inline]] inline Quad load_6_bits(const uint8_t* quad, int part) {
+  const Quad low = load_nibbles(quad, part);
+  const Ints high = load_ints(quad + 128 + part * kPartBytes);
+  const Ints mask = broadcast_bytes(0x30);
+  return {{merged(low.vector[0], shifted_left<4>(high), mask),
+           merged(low.vector[1], shifted_left<2>(high), mask), merged(low.vector[2], high, mask),
+           merged(low.vector[3], shifted_right<2>(high), mask)}};
+}
+
+[[gnu::always_inline]] inline Quad load_8_bits(const uint8_t* quad, int part) {
+  const uint8_t* at = quad + part * kPartBytes;
+  return {{load_ints(at), load_ints(at + 64), load_ints(at + 128), load_ints(at + 192)}};
+}
+
+[[gnu::always_inline]] inline Quad load_levels(const uint8_t* quad, int part,
+                                               const int8_t* levels) {
+  const Ints table = table_of(levels);
+  const Quad codes = load_nibbles(quad, part);
+  return {{looked_up(table, codes.vector[0]), looked_up(table, codes.vector[1]),
+           looked_up(table, codes.vector[2]), looked_up(table, codes.vector[3])}};
+}
+
+// Codes as a strip holds them: multiplied from there for one row, the strip ahead asked for.
+template <Codes kCodes>
+struct Packed {
+  static constexpr Range kRange = range_of(kCodes);
+  static constexpr int64_t kQuadBytes = 32 * bits_of(kCodes);
+  static constexpr bool kFromStrip = true;
+
+  [[gnu::always_inline]] static inline Quad load(const uint8_t* quad, int part) {
+    if constexpr (kCodes == Codes::bits_1 || kCodes == Codes::bits_1_doubled) {
+      const Ints zero = zero_ints();
+      return with_planes({{zero, zero, zero, zero}}, quad, part, kCodes == Codes::bits_1 ? 1 : 2);
+    } else if constexpr (kCodes == Codes::bits_2) {
+      return load_crumbs(quad, part);
+    } else if constexpr (kCodes == Codes::bits_3) {
+      return with_planes(load_crumbs(quad, part), quad + 64, part, 4);
+    } else if constexpr (kCodes == Codes::bits_4) {
+      return load_nibbles(quad, part);
+    } else if constexpr (kCodes == Codes::bits_5) {
+      return with_planes(load_nibbles(quad, part), quad + 128, part, 16);
+    } else if constexpr (kCodes == Codes::bits_6) {
+      return load_6_bits(quad, part);
+    } else if constexpr (kCodes == Codes::iq4_nl) {
+      return load_levels(quad, part, kSignedCodes ? kIq4Levels : kIq4Raised);
+    } else if constexpr (kCodes == Codes::fp4) {
+      return load_levels(quad, part, kFp4Raised);
+    } else if constexpr (kSignedCodes) {
+      const Ints top = broadcast_bytes(128);
+      const Quad codes = load_8_bits(quad, part);
+      return {{differing(codes.vector[0], top), differing(codes.vector[1], top),
+               differing(codes.vector[2], top), differing(codes.vector[3], top)}};
+    } else {
+      return load_8_bits(quad, part);
+    }
+  }
+};
+
+// Bytes that unpack_codes() has written.
+template <Range kItsRange>
+struct Unpacked {
+  static constexpr Range kRange = kItsRange;
+  static constexpr int64_t kQuadBytes = 256;
+  static constexpr bool kFromStrip = false;
+  [[gnu::always_inline]] static inline Quad load(const uint8_t* quad, int part) {
+    return load_8_bits(quad, part);
+  }
+};
+
+// How far ahead a strip is asked for: while one row is multiplied from the strip itself, and when
+// blocks are unpacked and then wait for a few rows (measured; less loses up to half at 8 rows).
+constexpr int64_t kAheadOfRow = 6144, kAheadOfUnpacking = 8192;
+
+template <int64_t kBytes>
+[[gnu::always_inline]] inline void prefetch_lines(const uint8_t* at) {
+  for (int64_t line = 0; line < kBytes; line += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T0);
+}
+
+// One block of a strip to 16 quads of stored bytes.
+using UnpackCodes = void(const uint8_t* block, uint8_t* to);
+
+template <Codes kCodes>
+void unpack_codes(const uint8_t* block, uint8_t* to) {
+  using Source = Packed<kCodes>;
+  for (int64_t q = 0; q < kBlockColumns / 16; ++q) {
+    const uint8_t* quad = block + q * Source::kQuadBytes;
+    prefetch_lines<Source::kQuadBytes>(quad + kAheadOfUnpacking);
+    for (int part = 0; part < kParts; ++part) {
+      const Quad codes = Source::load(quad, part);
+      uint8_t* at = to + q * 256 + part * kPartBytes;
+#pragma GCC unroll 4
+      for (int p = 0; p < 4; ++p) store_ints(at + 64 * p, codes.vector[p]);
+    }
+  }
+}

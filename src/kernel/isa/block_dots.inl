@@ -1,0 +1,311 @@
+// Products of a strip and rows of activations, over what an ISA file defines as Ints and Floats
+// (block_lanes_*.inl) and dot_quad().
+//
+// One row: codes go from the strip to registers to the product, a block's scales by way of the
+// stack. More rows: a block is unpacked to bytes once (4 KiB, which stay in L1), then tiles of
+// rows pass over it; what they have gathered from earlier blocks waits in `totals`.
+//
+// The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) starts
+// from what the zero is worth, -zero * (sum of activations), so that the stored bytes are
+// multiplied as they are.
+
+constexpr int64_t kGroupRows = 128;  // rows between two unpackings of a block
+
+// Activations of a block from a group's first row on.
+struct Inputs {
+  const int8_t* codes;  // [rows, 256]
+  const int32_t* sums;  // [rows, kBlockSums]: from those of the format's pieces on
+  const float* scales;  // [rows, kBlockRuns]
+};
+
+[[gnu::always_inline]] inline Inputs inputs_at(const BlockDots& job, const Shape& shape,
+                                               int64_t block, int64_t row) {
+  const int64_t index = block * job.pitch + row;
+  return {job.codes + index * kBlockColumns,
+          job.sums + index * kBlockSums + (shape.narrow ? 0 : 16), job.scales + index * kBlockRuns};
+}
+
+// What waits beside the rows of a group.
+template <int64_t kRows>
+struct Group {
+  // Minima: the sum of each piece of the block times its activation scale.
+  alignas(64) float sums[kRows][16];
+  alignas(64) float totals[kRows][kBlockStripRows];
+};
+
+// Made for all rows before the first tile: a dword that is read back while the vector that brought
+// it is still on its way to L1 costs a tile more than all its other overhead.
+template <int64_t kRows>
+[[gnu::noinline]] void take_sums(bool narrow, const Inputs& in, int64_t rows, Group<kRows>& group) {
+  for (int64_t m = 0; m < rows; ++m) {
+    const int32_t* sums = in.sums + m * kBlockSums;
+    const float* scales = in.scales + m * kBlockRuns;
+    if (narrow) {
+      for (int64_t j = 0; j < 16; ++j)
+        group.sums[m][j] = static_cast<float>(sums[j]) * scales[j / 2];
+    } else {
+      for (int64_t i = 0; i < kBlockRuns; ++i)
+        group.sums[m][i] = static_cast<float>(sums[i]) * scales[i];
+    }
+  }
+}
+
+// How scales and offsets enter.
+enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
+
+constexpr bool has_integers(Drain drain) {
+  return drain == Drain::integers || drain == Drain::integers_minima;
+}
+constexpr bool has_minima(Drain drain) {
+  return drain == Drain::floats_minima || drain == Drain::integers_minima;
+}
+
+// What a block of integer scales adds to the totals.
+template <Drain kDrain, bool kNarrow, int kRows, int64_t kGroup>
+[[gnu::always_inline]] inline void add_block(const Ready& ready, int lane,
+                                             const Floats (&product)[kRows], Group<kGroup>& group,
+                                             int64_t first) {
+  const Floats super = load_floats(&ready.supers[0][lane]);
+  Floats lowered[kRows];
+  if constexpr (kDrain == Drain::integers_minima) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) lowered[r] = broadcast_float(0.0f);
+    for (int64_t j = 0; j < (kNarrow ? 16 : kBlockRuns); ++j) {
+      const Floats minimum = load_floats(&ready.minima[j][lane]);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r)
+        lowered[r] = fused(minimum, broadcast_float(group.sums[first + r][j]), lowered[r]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    float* at = group.totals[first + r] + lane;
+    Floats total = fused(product[r], super, load_floats(at));
+    if constexpr (kDrain == Drain::integers_minima)
+      total = fused(lowered[r], load_floats(&ready.supers[1][lane]), total);
+    store_floats(at, total);
+  }
+}
+
+// The products of piece `j` with kRows rows: kQuads quads from `quad` on.
+template <typename Source, Drain kDrain, int kQuads, int kRows>
+[[gnu::always_inline]] inline void piece_dots(const Ready& ready, Ints offset, int64_t offset_row,
+                                              int part, const uint8_t* quad,
+                                              const int8_t* activations, const int32_t* sums,
+                                              Ints (&dot)[kRows]) {
+  if (kDrain == Drain::floats_zeros)
+    offset = load_ints(&ready.offsets[offset_row][part * kPartLanes]);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) dot[r] = multiply(offset, broadcast_int(sums[r * kBlockSums]));
+#pragma GCC unroll 2
+  for (int q = 0; q < kQuads; ++q) {
+    if (Source::kFromStrip && part == 0) prefetch_lines<Source::kQuadBytes>(quad + kAheadOfRow);
+    const Quad weights = Source::load(quad, part);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+      dot[r] = dot_quad<Source::kRange>(dot[r], weights, activations + r * kBlockColumns, r);
+    quad += Source::kQuadBytes;
+    activations += 16;
+  }
+}
+
+// kRows rows from row `first` of a group on, times one block: added to their totals. kNarrow: a
+// run is two pieces of 16 columns, else one of 32.
+template <typename Source, Drain kDrain, bool kNarrow, int kRows, int64_t kGroup>
+[[gnu::always_inline]] inline void block_tile(const Shape& shape, const Ready& ready,
+                                              const uint8_t* codes, const Inputs& in,
+                                              Group<kGroup>& group, int64_t first) {
+  constexpr bool kInteger = has_integers(kDrain);
+  constexpr int kPieces = kNarrow ? 2 : 1, kQuads = 2 / kPieces;
+  const Ints offset = broadcast_int(shape.offset);
+  for (int part = 0; part < kParts; ++part) {
+    const int lane = part * kPartLanes;
+    // Totals; or, with integer scales, what the block adds to them before its super-scale.
+    Floats total[kRows];
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+      total[r] = kInteger ? broadcast_float(0.0f) : load_floats(group.totals[first + r] + lane);
+    const uint8_t* quad = codes;
+    const int8_t* activations = in.codes + first * kBlockColumns;
+    const float* scales = in.scales + first * kBlockRuns;
+    const int32_t* sums = in.sums + first * kBlockSums;
+#pragma GCC unroll 1
+    for (int64_t i = 0; i < kBlockRuns; ++i, ++scales) {
+      Ints whole[kRows];  // integer scales: sum of scale times dot over the run
+#pragma GCC unroll 2
+      for (int piece = 0; piece < kPieces; ++piece, ++sums) {
+        const int64_t j = kNarrow ? 2 * i + piece : i >> shape.run_shift;
+        Ints dot[kRows];
+        piece_dots<Source, kDrain, kQuads>(ready, offset, j, part, quad, activations, sums, dot);
+        quad += kQuads * Source::kQuadBytes;
+        activations += kQuads * 16;
+        if constexpr (kInteger) {
+          const Ints scale = load_ints(&ready.scales[j][lane]);
+#pragma GCC unroll 16
+          for (int r = 0; r < kRows; ++r) {
+            const Ints scaled = multiply(dot[r], scale);
+            whole[r] = piece == 0 ? scaled : add(whole[r], scaled);
+          }
+        } else {
+          const Floats scale = load_floats(&ready.scales[j][lane]);
+#pragma GCC unroll 16
+          for (int r = 0; r < kRows; ++r) {
+            const Floats product =
+                multiply(to_floats(dot[r]), broadcast_float(scales[r * kBlockRuns]));
+            total[r] = fused(product, scale, total[r]);
+          }
+        }
+        if constexpr (kDrain == Drain::floats_minima) {
+          const Floats minimum = load_floats(&ready.minima[j][lane]);
+          const int64_t at = kNarrow ? 2 * i + piece : i;
+#pragma GCC unroll 16
+          for (int r = 0; r < kRows; ++r)
+            total[r] = fused(broadcast_float(group.sums[first + r][at]), minimum, total[r]);
+        }
+      }
+      if constexpr (kInteger) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r)
+          total[r] = fused(to_floats(whole[r]), broadcast_float(scales[r * kBlockRuns]), total[r]);
+      }
+    }
+    if constexpr (kInteger) add_block<kDrain, kNarrow>(ready, lane, total, group, first);
+    if constexpr (!kInteger) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) store_floats(group.totals[first + r] + lane, total[r]);
+    }
+  }
+}
+
+template <int64_t kRows>
+[[gnu::always_inline]] inline void clear_totals(Group<kRows>& group, int64_t rows) {
+  for (int64_t m = 0; m < rows; ++m) {
+    for (int part = 0; part < kParts; ++part)
+      store_floats(&group.totals[m][part * kPartLanes], broadcast_float(0.0f));
+  }
+}
+
+// Totals of rows `row` .. `row + rows`, with the bias.
+void write_out(const BlockDots& job, int64_t row, int64_t rows,
+               const float (*totals)[kBlockStripRows]) {
+  for (int64_t m = 0; m < rows; ++m) {
+    float* out = job.out + (row + m) * job.stride;
+    const float* total = totals[m];
+    if (job.bias == nullptr) {
+      for (int64_t n = 0; n < job.outputs; ++n) out[n] = total[n];
+    } else {
+      for (int64_t n = 0; n < job.outputs; ++n) out[n] = total[n] + job.bias[n];
+    }
+  }
+}
+
+template <Codes kCodes, Drain kDrain>
+void one_row(const BlockDots& job, const Shape& shape) {
+  Ready ready;
+  Group<1> group;
+  clear_totals(group, 1);
+  for (int64_t b = 0; b < job.blocks; ++b) {
+    const uint8_t* block = job.strip + b * shape.at.bytes;
+    const Inputs in = inputs_at(job, shape, b, 0);
+    if constexpr (has_minima(kDrain)) take_sums(shape.narrow, in, 1, group);
+    load_scales(shape, block, kAheadOfRow, ready);
+    if (shape.narrow)
+      block_tile<Packed<kCodes>, kDrain, true, 1>(shape, ready, block, in, group, 0);
+    else
+      block_tile<Packed<kCodes>, kDrain, false, 1>(shape, ready, block, in, group, 0);
+  }
+  write_out(job, 0, 1, group.totals);
+}
+
+// Rows from `first` on of a group, times the block that is ready: as many tiles of kRows as there
+// are, and what is left over by smaller ones.
+template <Range kRange, Drain kDrain, bool kNarrow, int kRows>
+void unpacked_rows(const Shape& shape, const Ready& ready, const Inputs& in,
+                   Group<kGroupRows>& group, int64_t first, int64_t rows) {
+  for (; first + kRows <= rows; first += kRows) {
+    block_tile<Unpacked<kRange>, kDrain, kNarrow, kRows>(shape, ready, ready.codes, in, group,
+                                                         first);
+  }
+  if constexpr (kRows > 1) {
+    constexpr int kFewer = kRows > 8 ? 8 : kRows / 2;
+    unpacked_rows<kRange, kDrain, kNarrow, kFewer>(shape, ready, in, group, first, rows);
+  }
+}
+
+template <Range kRange, Drain kDrain>
+void unpacked(const Shape& shape, const Ready& ready, const Inputs& in, Group<kGroupRows>& group,
+              int64_t rows) {
+  if (shape.narrow)
+    unpacked_rows<kRange, kDrain, true, kTileRows>(shape, ready, in, group, 0, rows);
+  else
+    unpacked_rows<kRange, kDrain, false, kTileRows>(shape, ready, in, group, 0, rows);
+}
+
+template <Range kRange, Drain kDrain>
+void many_rows(const BlockDots& job, const Shape& shape, UnpackCodes* unpack) {
+  Ready ready;
+  Group<kGroupRows> group;
+  for (int64_t row = 0; row < job.rows; row += kGroupRows) {
+    const int64_t rows = job.rows - row < kGroupRows ? job.rows - row : kGroupRows;
+    clear_totals(group, rows);
+    for (int64_t b = 0; b < job.blocks; ++b) {
+      const uint8_t* block = job.strip + b * shape.at.bytes;
+      const Inputs in = inputs_at(job, shape, b, row);
+      if constexpr (has_minima(kDrain)) take_sums(shape.narrow, in, rows, group);
+      load_scales(shape, block, kAheadOfUnpacking, ready);
+      unpack(block, ready.codes);
+      unpacked<kRange, kDrain>(shape, ready, in, group, rows);
+    }
+    write_out(job, row, rows, group.totals);
+  }
+}
+
+template <Codes kCodes, Drain kDrain>
+[[gnu::always_inline]] inline void any_rows(const BlockDots& job) {
+  const Shape shape = shape_of(*job.layout, bias_of(kCodes));
+  if (job.rows == 1) {
+    one_row<kCodes, kDrain>(job, shape);
+  } else {
+    many_rows<range_of(kCodes), kDrain>(job, shape, unpack_codes<kCodes>);
+  }
+}
+
+template <Codes kCodes>
+void dots_of(const BlockDots& job) {
+  switch (job.layout->scales) {
+    case BlockScales::f16:
+    case BlockScales::e8m0:
+      return any_rows<kCodes, Drain::floats>(job);
+    case BlockScales::f16_zeros:
+    case BlockScales::bf16_zeros:
+      return any_rows<kCodes, Drain::floats_zeros>(job);
+    case BlockScales::f16_minima:
+      return any_rows<kCodes, Drain::floats_minima>(job);
+    case BlockScales::integer:
+      return any_rows<kCodes, Drain::integers>(job);
+    case BlockScales::integer_minima:
+      return any_rows<kCodes, Drain::integers_minima>(job);
+  }
+}
+
+void dots(const BlockDots& job) {
+  const BlockLayout& layout = *job.layout;
+  if (layout.codebook == BlockCodebook::iq4_nl) return dots_of<Codes::iq4_nl>(job);
+  if (layout.codebook == BlockCodebook::fp4) return dots_of<Codes::fp4>(job);
+  switch (layout.code_bits) {
+    case 1:
+      return layout.doubled ? dots_of<Codes::bits_1_doubled>(job) : dots_of<Codes::bits_1>(job);
+    case 2:
+      return dots_of<Codes::bits_2>(job);
+    case 3:
+      return dots_of<Codes::bits_3>(job);
+    case 4:
+      return dots_of<Codes::bits_4>(job);
+    case 5:
+      return dots_of<Codes::bits_5>(job);
+    case 6:
+      return dots_of<Codes::bits_6>(job);
+    default:
+      return dots_of<Codes::bits_8>(job);
+  }
+}
