@@ -30,7 +30,12 @@ struct LinearSource {
   // Row r of the result is row row_order[r] of the tensor, and element row_order[r] of the bias;
   // the result has as many rows as the order (a part of a fused tensor). Empty: as stored.
   std::vector<int32_t> row_order;
+  // The weight lies in a FileMap: pages that were packed may be released.
+  bool mapped = false;
 };
+
+// How a linear layer wants its activations: as they are, or as int8 codes (see Activations).
+enum class Codes : uint8_t { none, row, block };
 
 // A linear layer in the device's layout.
 class Linear {
@@ -38,12 +43,17 @@ class Linear {
   virtual ~Linear() = default;
   int64_t in_size = 0;
   int64_t out_size = 0;
-  int64_t resident_bytes = 0;  // memory of its own; 0 where it reads the mapped file
-  std::string layout;          // "T2", or the codec's name: shown by `show` and `bench`
+  int64_t resident_bytes = 0;  // of its packed form; 0 where it reads the checkpoint's map
+  std::string layout;          // "T2", "T1.6", or the codec's name: shown by `show` and `bench`
   std::string kernel;          // the kernel that runs it: "ternary/avx512-vnni"
+  Codes wants = Codes::none;   // whoever writes the activations may code them, too
   // The weights were turned by hadamard(): the caller turns the input likewise. Set at bind.
   bool rotated = false;
 };
+
+// Memory that a linear layer with these weights takes of its own, unless it is W1.58A8; 0 where it
+// reads the mapped file. The planner counts it before anything is packed.
+int64_t packed_bytes(const TensorView& weight);
 
 // One of several linear layers that read the same activations: out [count, out_size], row stride
 // `out_stride` floats.
@@ -54,10 +64,11 @@ struct LinearCall {
 };
 
 // Activations that several linear layers read. `values` is [count, width]. Whoever writes
-// `values` calls written(); the first linear that needs int8 codes makes them, the others reuse.
+// `values` calls written(), or coded() after it made the codes; else the first linear that needs
+// int8 codes makes them, and the others reuse them.
 //   quantised        one scale per row (W1.58A8): s = 127 / max(absmax, 1e-5),
 //                    code = round half even(x * s) in [-127, 127]
-//   block_quantised  one scale for each 256 columns (block formats, kernel/block.h)
+//   block_quantised  one scale for each 32 columns (block formats, kernel/block.h)
 // Both use `codes`, so at most one of them holds.
 struct Activations {
   float* values = nullptr;
@@ -65,17 +76,29 @@ struct Activations {
   int64_t width = 0;
   bool quantised = false;
   bool block_quantised = false;
-  int8_t* codes = nullptr;  // [count, padded_width(width)] or [count, blocks * 256], padding 0
+  int8_t* codes = nullptr;  // [count, padded_width(width)] or [blocks, count, 256], padding 0
   float* inverse_scales = nullptr;  // quantised: [count], 1 / s
   int32_t* sums = nullptr;          // quantised: [count], sum of the row's codes
-  float* block_scales = nullptr;    // block_quantised: [count, blocks]
-  int32_t* block_sums = nullptr;    // block_quantised: [count, blocks * kBlockSums]
+  float* block_scales = nullptr;    // block_quantised: [blocks, count, kBlockRuns]
+  int32_t* block_sums = nullptr;    // block_quantised: [blocks, count, kBlockSums]
 
   void written() { quantised = block_quantised = false; }
+  // `rows` rows of `columns` values are about to be written.
+  void start(int64_t rows, int64_t columns) {
+    count = rows;
+    width = columns;
+    written();
+  }
+  // The codes have been made, too.
+  void coded(Codes codes_made) {
+    quantised = codes_made == Codes::row;
+    block_quantised = codes_made == Codes::block;
+  }
 };
 // Codes of a row are padded with zeros to a multiple of this many, or to whole blocks.
 inline constexpr int64_t kCodePadding = 64;
 inline constexpr int64_t kCodeBlock = 256;
+inline constexpr int64_t kCodeBlockRuns = 8;
 inline constexpr int64_t kCodeBlockSums = 24;
 inline int64_t padded_width(int64_t width) {
   return (width + kCodePadding - 1) / kCodePadding * kCodePadding;
@@ -137,6 +160,48 @@ struct RouteShape {
 };
 inline constexpr int64_t kMaxChosenExperts = 32;
 
+// A norm of rows or of heads, as rms_norm() and layer_norm() compute it; `none` copies.
+struct RowNorm {
+  enum class Kind : uint8_t { none, rms, layer };
+  Kind kind = Kind::none;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // layer only; may be null
+  float eps = 0.0f;
+};
+
+// From the end of one branch to the start of the next, for each of `count` rows:
+//   y = branch_norm(branch);  x = sum_norm(x + branch_scale * y);  out = norm(x)
+struct RowJoin {
+  float* x = nullptr;       // [count, width]
+  float* branch = nullptr;  // [count, width], overwritten; null: nothing is added, no sum_norm
+  float branch_scale = 1.0f;
+  RowNorm branch_norm = {}, sum_norm = {}, norm = {};
+  int64_t count = 0, width = 0;
+  Activations* out = nullptr;  // null: x is all; its values may be x
+  Codes codes = Codes::none;   // that whoever reads `out` wants; the backend may make them here
+};
+
+// out = norm(activation(gate) * up), or norm(activation(gate)), for each of `count` rows.
+struct RowGate {
+  Activation activation = Activation::silu;
+  const float* gate = nullptr;  // [count, width]
+  const float* up = nullptr;    // [count, width], or null
+  int64_t count = 0, width = 0;
+  RowNorm norm = {};
+  Activations* out = nullptr;
+  Codes codes = Codes::none;  // as RowJoin::codes
+};
+
+// What happens to the heads of a row, queries or keys, before attention: the norm, then the angles.
+struct HeadTurn {
+  float* x = nullptr;  // [rows, head_count * head_dim]
+  int64_t head_count = 0, head_dim = 0;
+  RowNorm norm = {};
+  int64_t norm_width = 0;           // head_dim, or all heads together
+  bool own_weights = false;         // each head has its own part of the norm's weight
+  const RopeTable* rope = nullptr;  // null: no angles
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -187,6 +252,14 @@ class Backend {
   // allowed. (PrismML's prism.hadamard contract, version 1.)
   virtual void hadamard(const float* in, const float* signs, int64_t block, bool inverse,
                         int64_t count, int64_t width, float* out) = 0;
+  // Several of the operations above in one region, with their results bit for bit; written with
+  // them here, for devices that have no faster way. `out` of the first two is written().
+  virtual void join_rows(const RowJoin& rows);
+  virtual void gate_rows(const RowGate& rows);
+  virtual void turn_heads(std::span<const RowPlace> rows, std::span<const HeadTurn> parts);
+  // rms_norm or layer_norm; a copy where the norm is none.
+  void normalise(const RowNorm& norm, const float* in, int64_t count, int64_t width, float* out);
+
   // Stores the rows' keys and values [count, kv_head_count * head_dim] at their places.
   virtual void store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows,
                         const float* keys, const float* values) = 0;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "backend/backend_support.h"
+#include "backend/cpu/device.h"
 #include "base/error.h"
 
 namespace bittern::test {
@@ -146,50 +147,105 @@ TEST(Attention, WindowsAndLongContextsAgainstDouble) {
   }
 }
 
-// attention.cc's arithmetic, written out for one head: the chunks begin at absolute multiples of
-// 256 wherever a window begins. Only exp is the kernel's own (held to double in tests/kernel).
-std::vector<float> ordered_attention(const Sequence& s, int64_t position, int64_t window) {
-  const auto exponential = [](float x) {
-    float result = 0;
-    kernel::scalar_table.exponential(&x, 1, &result);
-    return result;
-  };
-  const auto tree = [](float* lanes) {
-    for (int width = 8; width > 0; width /= 2) {
-      for (int l = 0; l < width; ++l) lanes[l] = lanes[l] + lanes[l + width];
+// The arithmetic of kernel/attention.h, written out for one head of f32 keys and values: chunks
+// begin at absolute multiples of 256 wherever a window begins, and each joins those before it.
+float power(float x) {
+  if (x < -126.0f) return 0.0f;
+  constexpr float kQ[] = {0.6931471825f,   0.2402265072f,   0.05550356954f,
+                          0.009618083015f, 0.001339086331f, 0.0001545316336f};
+  const float n = std::nearbyintf(x), r = x - n;
+  float q = kQ[5];
+  for (int i = 4; i >= 0; --i) q = std::fmaf(q, r, kQ[i]);
+  return std::ldexp(std::fmaf(q, r, 1.0f), static_cast<int>(n));
+}
+
+// What a store keeps of one vector: f16 and f32 as numbers, int8 as codes and their scale.
+struct Stored {
+  std::vector<float> values;
+  float scale = 1.0f;
+
+  Stored(const float* from, int64_t count, KvType type) : values(from, from + count) {
+    const kernel::Table& table = kernel::scalar_table;
+    if (type == KvType::f16) {
+      std::vector<uint16_t> halves(values.size());
+      table.encode_f16(from, count, halves.data());
+      table.decode_f16(halves.data(), count, values.data());
+    } else if (type == KvType::int8) {
+      std::vector<int8_t> codes(values.size());
+      table.encode_i8(from, count, codes.data(), &scale);
+      std::copy(codes.begin(), codes.end(), values.begin());
     }
-    return lanes[0];
-  };
+  }
+};
+
+float tree(float* lanes) {
+  for (int width = 8; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) lanes[l] = lanes[l] + lanes[l + width];
+  }
+  return lanes[0];
+}
+
+// Sums of products of codes are exact in float here, as they are in int32 there.
+float raw_score(const Stored& q, const Stored& k, KvType type) {
+  float raw = 0.0f;
+  for (size_t i = 0; i < q.values.size(); ++i) raw = std::fmaf(q.values[i], k.values[i], raw);
+  return type == KvType::int8 ? raw * k.scale : raw;
+}
+
+// Element i of the weighted values of one chunk.
+float weighted_values(const std::vector<float>& weights, const std::vector<Stored>& values,
+                      size_t i, KvType type) {
+  if (type != KvType::int8) {
+    float total = 0.0f;
+    for (size_t t = 0; t < weights.size(); ++t)
+      total = std::fmaf(weights[t], values[t].values[i], total);
+    return total;
+  }
+  float top = 0.0f;
+  for (size_t t = 0; t < weights.size(); ++t) top = std::max(top, weights[t] * values[t].scale);
+  int64_t total = 0;
+  for (size_t t = 0; t < weights.size(); ++t) {
+    const float code = std::nearbyintf(weights[t] * values[t].scale * (32767.0f / top));
+    total += static_cast<int64_t>(code) * static_cast<int64_t>(values[t].values[i]);
+  }
+  return static_cast<float>(total) * (top / 32767.0f);
+}
+
+std::vector<float> ordered_attention(const Sequence& s, int64_t position, int64_t window,
+                                     KvType type) {
+  Stored q(s.queries.data() + position * s.dim, s.dim,
+           type == KvType::int8 ? KvType::int8 : KvType::f32);
+  const float scale = (1.0f / std::sqrt(static_cast<float>(s.dim))) * 1.44269504f;
+  const float factor = type == KvType::int8 ? q.scale * scale : 1.0f;
+  if (type != KvType::int8) {
+    for (float& element : q.values) element = element * scale;
+  }
   const int64_t first = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
-  const float* q = s.queries.data() + position * s.dim;
   std::vector<float> out(static_cast<size_t>(s.dim));
   float maximum = -INFINITY, sum = 0;
   for (int64_t chunk = first / 256 * 256; chunk <= position; chunk += 256) {
     const int64_t begin = std::max(chunk, first), end = std::min(chunk + 256, position + 1);
     std::vector<float> weights;
-    const float before = maximum;
+    std::vector<Stored> values;
+    float largest = -INFINITY;
     for (int64_t t = begin; t < end; ++t) {
-      float lanes[16] = {};
-      for (int64_t i = 0; i < s.dim; ++i)
-        lanes[i % 16] = std::fmaf(s.keys[static_cast<size_t>(t * s.dim + i)], q[i], lanes[i % 16]);
-      weights.push_back(tree(lanes) * (1.0f / std::sqrt(static_cast<float>(s.dim))));
-      maximum = std::max(maximum, weights.back());
+      weights.push_back(raw_score(q, Stored(s.keys.data() + t * s.dim, s.dim, type), type));
+      values.emplace_back(s.values.data() + t * s.dim, s.dim, type);
+      largest = std::max(largest, weights.back());
     }
-    const float correction = exponential(before - maximum);
+    const float own = largest * factor;
     float lanes[16] = {};
     for (int64_t t = begin; t < end; ++t) {
       float& weight = weights[static_cast<size_t>(t - begin)];
-      weight = exponential(weight - maximum);
+      weight = power(weight * factor - own);
       lanes[t % 16] += weight;
     }
-    sum = sum * correction + tree(lanes);
-    for (int64_t i = 0; i < s.dim; ++i) {
-      float& total = out[static_cast<size_t>(i)];
-      total = total * correction;
-      for (int64_t t = begin; t < end; ++t)
-        total = std::fmaf(weights[static_cast<size_t>(t - begin)],
-                          s.values[static_cast<size_t>(t * s.dim + i)], total);
-    }
+    const float joined = std::max(maximum, own);
+    const float before = power(maximum - joined), now = power(own - joined);
+    maximum = joined;
+    sum = std::fmaf(tree(lanes), now, sum * before);
+    for (size_t i = 0; i < out.size(); ++i)
+      out[i] = std::fmaf(weighted_values(weights, values, i, type), now, out[i] * before);
   }
   for (float& total : out) total = total * (1.0f / sum);
   return out;
@@ -199,13 +255,16 @@ TEST(Attention, ArithmeticInTheDocumentedOrder) {
   random::Sequence draw(58);
   const Sequence s(draw, 600, 1, 1, 20);
   Machine machine(1, best_table());
-  for (const int64_t window : {0, 40, 300}) {
-    const std::vector<float> out = run(machine, s, KvType::f32, window, 600);
-    for (const int64_t position : {0, 1, 15, 16, 63, 64, 255, 256, 300, 511, 512, 599}) {
-      const std::vector<float> row(out.begin() + position * s.dim,
-                                   out.begin() + (position + 1) * s.dim);
-      ASSERT_TRUE(same_bits(row, ordered_attention(s, position, window)))
-          << "seed 58, window " << window << ", position " << position;
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
+    for (const int64_t window : {0, 40, 300}) {
+      const std::vector<float> out = run(machine, s, type, window, 600);
+      for (const int64_t position : {0, 1, 15, 16, 63, 64, 255, 256, 300, 511, 512, 599}) {
+        const std::vector<float> row(out.begin() + position * s.dim,
+                                     out.begin() + (position + 1) * s.dim);
+        ASSERT_TRUE(same_bits(row, ordered_attention(s, position, window, type)))
+            << "seed 58, type " << static_cast<int>(type) << ", window " << window << ", position "
+            << position;
+      }
     }
   }
 }
@@ -293,6 +352,81 @@ TEST(Attention, EqualBitsOnEveryMachine) {
   }
 }
 
+// Decoding: rows of few sequences over many chunks, which the threads share between any two; also
+// beside a prompt, whose rows go in tiles, and with more heads than a pass takes.
+TEST(Attention, LongRowsAreSharedByThreads) {
+  random::Sequence draw(62);
+  const int64_t depth = 1500;
+  for (const int64_t heads : {3, 18}) {
+    const Sequence s(draw, depth + 9, heads, 1, 24);
+    const int64_t width = heads * s.dim;
+    for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
+      for (const int64_t window : {0, 700}) {
+        std::vector<float> expected;
+        on_every_machine([&](Machine& machine) {
+          const auto store = machine.backend->make_kv_store(shape_of(s, type));
+          machine.backend->store_kv(*store, 0, s.places(0, s.length), s.keys.data(),
+                                    s.values.data());
+          const AttendShape shape = attend_shape(s, window);
+          std::vector<float> out(s.queries.size());
+          machine.backend->attend(*store, shape, s.places(depth, 9),
+                                  s.queries.data() + depth * width, out.data() + depth * width);
+          for (const int64_t row : {depth + 8, int64_t{255}, int64_t{256}}) {
+            std::vector<float> alone(static_cast<size_t>(width));
+            machine.backend->attend(*store, shape, s.places(row, 1), s.queries.data() + row * width,
+                                    alone.data());
+            if (row >= depth) {
+              ASSERT_TRUE(same_bits(alone, {out.begin() + row * width, out.end()}));
+            }
+            std::copy(alone.begin(), alone.end(), out.begin() + row * width);
+          }
+          if (expected.empty()) expected = out;
+          ASSERT_TRUE(same_bits(out, expected))
+              << "seed 62, type " << static_cast<int>(type) << ", window " << window;
+        });
+      }
+    }
+  }
+}
+
+// What a row does not see may be anything, also where rows are computed together.
+TEST(Attention, UnseenPositionsDoNotMatter) {
+  random::Sequence draw(63);
+  Sequence s(draw, 70, 4, 2, 20);
+  Machine machine(1, best_table());
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
+    for (const int64_t window : {0, 5}) {
+      Sequence spoilt = s;
+      const int64_t bad = 65 * s.kv_heads * s.dim;  // rows 60 to 69 share tiles
+      for (int64_t i = 0; i < s.kv_heads * s.dim; ++i) {
+        spoilt.keys[static_cast<size_t>(bad + i)] = INFINITY;
+        spoilt.values[static_cast<size_t>(bad + i)] = i % 2 == 0 ? INFINITY : NAN;
+      }
+      const std::vector<float> clean = run(machine, s, type, window, 70);
+      const std::vector<float> out = run(machine, spoilt, type, window, 70);
+      const auto end = 65 * s.heads * s.dim;
+      EXPECT_TRUE(same_bits({out.begin(), out.begin() + end}, {clean.begin(), clean.begin() + end}))
+          << "seed 63, type " << static_cast<int>(type) << ", window " << window;
+      if (window == 0) continue;
+      const auto behind = 70 * s.heads * s.dim;
+      EXPECT_TRUE(
+          same_bits({out.begin() + behind, out.end()}, {clean.begin() + behind, clean.end()}));
+    }
+  }
+}
+
+TEST(Attention, EveryHeadSize) {
+  random::Sequence draw(64);
+  Machine machine(2, best_table());
+  for (const int64_t dim : {1, 3, 16, 17, 64, 65, 80, 96, 112, 128, 130, 192, 256}) {
+    const Sequence s(draw, 90, 2, 1, dim);
+    const std::vector<double> truth = plain_attention(s, 0);
+    EXPECT_LT(worst_error(run(machine, s, KvType::f32, 0, 90), truth), 5e-6) << "dim " << dim;
+    EXPECT_LT(worst_error(run(machine, s, KvType::f16, 0, 90), truth), 4e-3) << "dim " << dim;
+    EXPECT_LT(worst_error(run(machine, s, KvType::int8, 0, 90), truth), 6e-2) << "dim " << dim;
+  }
+}
+
 TEST(Attention, HistoryDoesNotMatter) {
   random::Sequence draw(54);
   const Sequence s(draw, 530, 4, 2, 16);
@@ -361,15 +495,45 @@ TEST(Attention, RowsOfSeveralSequencesDoNotSeeEachOther) {
   }
 }
 
+// However a prompt was cut, and whoever wrote it.
+TEST(KvStoreTest, BytesDoNotDependOnChunking) {
+  random::Sequence draw(65);
+  const Sequence s(draw, 200, 2, 2, 21);
+  for (const KvType type : {KvType::f32, KvType::f16, KvType::int8}) {
+    std::vector<std::byte> expected;
+    on_every_machine([&](Machine& machine) {
+      for (const int64_t chunk : {1, 7, 64, 200}) {
+        const auto store = machine.backend->make_kv_store(shape_of(s, type));
+        for (int64_t first = 0; first < s.length; first += chunk) {
+          const int64_t offset = first * s.kv_heads * s.dim;
+          machine.backend->store_kv(*store, 0, s.places(first, std::min(chunk, s.length - first)),
+                                    s.keys.data() + offset, s.values.data() + offset);
+        }
+        const auto& own = static_cast<const backend::CpuKvStore&>(*store);
+        std::vector<std::byte> bytes(own.keys.data(), own.keys.data() + own.keys.bytes());
+        bytes.insert(bytes.end(), own.values.data(), own.values.data() + own.values.bytes());
+        ASSERT_EQ(static_cast<int64_t>(bytes.size()), backend::kv_bytes(own.shape));
+        if (expected.empty()) expected = bytes;
+        ASSERT_TRUE(bytes == expected) << "seed 65, chunks of " << chunk;
+      }
+    });
+  }
+}
+
 TEST(KvStoreTest, BytesPerType) {
   KvShape shape{
       .layer_count = 3, .kv_head_count = 2, .head_dim = 80, .type = KvType::f32, .page_count = 5};
-  const int64_t vectors = 3 * 2 * 5 * 64 * 2;
-  EXPECT_EQ(backend::kv_bytes(shape), vectors * 80 * 4);
+  const int64_t vectors = 3 * 2 * 5 * 64;
+  EXPECT_EQ(backend::kv_bytes(shape), vectors * 2 * 80 * 4);
   shape.type = KvType::f16;
-  EXPECT_EQ(backend::kv_bytes(shape), vectors * 80 * 2);
+  EXPECT_EQ(backend::kv_bytes(shape), vectors * 2 * 80 * 2);
   shape.type = KvType::int8;
-  EXPECT_EQ(backend::kv_bytes(shape), vectors * (80 + 4));
+  EXPECT_EQ(backend::kv_bytes(shape), vectors * 2 * (80 + 4));
+  // Values are padded to vectors of 16, int8 keys to rows of four.
+  shape.head_dim = 17;
+  EXPECT_EQ(backend::kv_bytes(shape), vectors * (20 + 32 + 2 * 4));
+  shape.type = KvType::f16;
+  EXPECT_EQ(backend::kv_bytes(shape), vectors * (17 + 32) * 2);
 }
 
 // With a window of one position the output is that position's value, times one: every place in

@@ -24,20 +24,22 @@ std::vector<float> OwnedTensor::values() const {
   return decoded;
 }
 
-Machine::Machine(int threads, const kernel::Table& table)
-    : pool(threads), backend(backend::make_cpu_backend(pool, table, {.inline_work = 0})) {}
+Machine::Machine(int threads, const kernel::Table& table, bool float_activations)
+    : pool(threads),
+      backend(backend::make_cpu_backend(
+          pool, table, {.inline_work = 0, .float_activations = float_activations})) {}
 
 const kernel::Table& best_table() {
   return kernel::select(cpu::detect_features(), std::nullopt, Log(Log::Level::quiet));
 }
 
-void on_every_machine(const std::function<void(Machine&)>& body) {
+void on_every_machine(const std::function<void(Machine&)>& body, bool float_activations) {
   const uint64_t features = cpu::detect_features();
   for (const kernel::Candidate& candidate : kernel::candidates()) {
     if ((candidate.features & ~features) != 0) continue;
     for (int threads = 1; threads <= 4; ++threads) {
       SCOPED_TRACE(testing::Message() << candidate.table->name << ", " << threads << " threads");
-      Machine machine(threads, *candidate.table);
+      Machine machine(threads, *candidate.table, float_activations);
       body(machine);
     }
   }
@@ -53,7 +55,8 @@ OwnedActivations::OwnedActivations(int64_t count, int64_t width, const std::vect
     : values_(values),
       codes_(static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlock)),
       inverse_scales_(static_cast<size_t>(count)),
-      block_scales_(static_cast<size_t>(count * backend::code_blocks(width))),
+      block_scales_(
+          static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockRuns)),
       sums_(static_cast<size_t>(count)),
       block_sums_(
           static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockSums)) {

@@ -36,7 +36,7 @@ class OwnedTensor {
 
 // A backend with its pool; regions always go to the pool, however small.
 struct Machine {
-  Machine(int threads, const kernel::Table& table);
+  Machine(int threads, const kernel::Table& table, bool float_activations = false);
   ThreadPool pool;
   std::unique_ptr<backend::Backend> backend;
 };
@@ -45,7 +45,7 @@ struct Machine {
 const kernel::Table& best_table();
 
 // Calls body for every table this machine can run and for 1 to 4 threads.
-void on_every_machine(const std::function<void(Machine&)>& body);
+void on_every_machine(const std::function<void(Machine&)>& body, bool float_activations = false);
 
 std::vector<float> random_values(random::Sequence& draw, int64_t count, float range);
 

@@ -135,7 +135,8 @@ TEST(TernaryLinear, QuantisesOnceForAllThatReadTheRows) {
 TEST(FloatLinear, CloseToDoubleAndEqualOnEveryMachine) {
   random::Sequence draw(43);
   for (const codec::Id id : {codec::Id::f32, codec::Id::f16, codec::Id::bf16, codec::Id::q8_0,
-                             codec::Id::q4_0, codec::Id::q4_1, codec::Id::tq2_0}) {
+                             codec::Id::q4_0, codec::Id::q4_1, codec::Id::tq2_0, codec::Id::f8_e4m3,
+                             codec::Id::f8_e5m2, codec::Id::f8_e4m3fnuz, codec::Id::f8_e5m2fnuz}) {
     for (const int64_t outputs : kOutputs) {
       const int64_t columns = 256, count = 5;
       SCOPED_TRACE(testing::Message() << "seed 43: " << codec::get(id).name << ", " << outputs);
@@ -144,12 +145,13 @@ TEST(FloatLinear, CloseToDoubleAndEqualOnEveryMachine) {
       const std::vector<float> values = weight.values(), shift = bias.values();
       const std::vector<float> in = random_values(draw, count * columns, 3.0f);
       std::vector<float> first;
-      on_every_machine([&](Machine& machine) {
+      const auto body = [&](Machine& machine) {
         const auto linear = machine.backend->pack(source_of(weight, false, &bias));
         const std::vector<float> out = run_linear(machine, *linear, count, in);
         if (first.empty()) first = out;
         ASSERT_TRUE(same_bits(out, first));
-      });
+      };
+      on_every_machine(body, true);
       for (int64_t m = 0; m < count; ++m) {
         for (int64_t n = 0; n < outputs; ++n) {
           double truth = shift[static_cast<size_t>(n)], size = 0;
@@ -170,7 +172,7 @@ TEST(FloatLinear, CloseToDoubleAndEqualOnEveryMachine) {
 // Q8_0 and are exact in f16 and bf16.
 TEST(FloatLinear, EqualValuesGiveEqualBitsWhateverTheCodec) {
   random::Sequence draw(44);
-  const int64_t outputs = 19, columns = 96, count = 6;
+  const int64_t outputs = 19, columns = 96, count = 18;
   std::vector<float> values(static_cast<size_t>(outputs * columns));
   for (size_t i = 0; i < values.size(); ++i) {
     const int number = static_cast<int>(draw.below(255)) - 127;
@@ -178,7 +180,7 @@ TEST(FloatLinear, EqualValuesGiveEqualBitsWhateverTheCodec) {
   }
   const std::vector<float> in = random_values(draw, count * columns, 1.0f);
   const OwnedTensor plain(codec::Id::f32, outputs, columns, values);
-  on_every_machine([&](Machine& machine) {
+  const auto body = [&](Machine& machine) {
     const auto reference = machine.backend->pack(source_of(plain, false));
     EXPECT_EQ(reference->resident_bytes, 0);
     const std::vector<float> expected = run_linear(machine, *reference, count, in);
@@ -200,13 +202,14 @@ TEST(FloatLinear, EqualValuesGiveEqualBitsWhateverTheCodec) {
     std::vector<float> halved = expected;
     for (float& value : halved) value *= 0.5f;
     ASSERT_TRUE(same_bits(run_linear(machine, *half, count, in), halved));
-  });
+  };
+  on_every_machine(body, true);
 }
 
 TEST(FloatLinear, SaysWhatItIs) {
   const OwnedTensor fast(codec::Id::q8_0, 3, 32, std::vector<float>(96, 1.0f));
   const OwnedTensor slow(codec::Id::tq2_0, 1, 256, std::vector<float>(256, 1.0f));
-  Machine machine(1, kernel::scalar_table);
+  Machine machine(1, kernel::scalar_table, true);
   EXPECT_EQ(machine.backend->pack(source_of(fast, false))->kernel, "float/scalar");
   EXPECT_EQ(machine.backend->pack(source_of(slow, false))->kernel,
             "float/scalar (scalar decode of TQ2_0)");

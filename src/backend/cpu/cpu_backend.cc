@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "backend/cpu/device.h"
+#include "base/cpu.h"
+#include "kernel/select.h"
 
 namespace bittern::backend {
 
@@ -20,11 +22,14 @@ float* Scratch::of(int worker) const {
 }
 
 CpuBackend::CpuBackend(ThreadPool& pool, const kernel::Table& table, const CpuOptions& options)
-    : pool_(pool), table_(table), options_(options) {}
+    : pool_(pool),
+      table_(table),
+      dense_(kernel::select_dense(table, cpu::detect_features())),
+      options_(options) {}
 
 std::string CpuBackend::description() const {
   const int threads = pool_.thread_count();
-  return fmt::format("cpu {}, {} thread{}", table_.ternary_name, threads, threads == 1 ? "" : "s");
+  return fmt::format("cpu {}, {} thread{}", table_.ternary->name, threads, threads == 1 ? "" : "s");
 }
 
 std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, const kernel::Table& table,

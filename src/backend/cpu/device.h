@@ -1,19 +1,24 @@
 // Private to backend/cpu: the class behind make_cpu_backend and what its parts share.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/region.h"
+#include "backend/cpu/packed.h"
 #include "base/float_mode.h"
+#include "base/region.h"
 #include "base/thread_pool.h"
+#include "kernel/block.h"
 #include "kernel/kernel.h"
+#include "kernel/real.h"
 
 namespace bittern::backend {
 
-enum class Family : uint8_t { ternary, real };
+enum class Family : uint8_t { ternary, block, real };
 
 inline int64_t strip_count(int64_t outputs) {
   return (outputs + kernel::kStripRows - 1) / kernel::kStripRows;
@@ -27,38 +32,48 @@ inline int64_t source_row(const std::vector<int32_t>& order, int64_t row) {
 class CpuLinear final : public Linear {
  public:
   Family family = Family::real;
-  // Ternary: T2 strips and the scale of the tensor.
-  Region strips;
+  // Ternary and block: packed strips and the scale of the tensor.
+  Packed strips;
   float scale = 1.0f;
-  // Real: the tensor where it lies, and how a row is decoded (null: by the codec).
+  // Ternary: the kernel of T1.6 (null: the strips are T2), whether each strip ends with the scales
+  // of its 16 rows, and its bytes with them.
+  const kernel::DenseTernary* dense = nullptr;
+  bool row_scales = false;
+  int64_t strip_bytes = 0;
+  // Block: how the strips lie.
+  const kernel::BlockLayout* block = nullptr;
+  // Real: the tensor where it lies; the format that kernels read there, or else how a row is
+  // decoded first (null: by the codec).
   TensorView weight;
+  std::optional<kernel::RealFormat> format;
   kernel::Decode decode = nullptr;
-  int64_t row_bytes = 0;          // where `decode` is set
-  const float* direct = nullptr;  // the rows themselves, where they are plain f32 in order
+  int64_t row_bytes = 0;  // where one of the two is set
   std::vector<int32_t> row_order;
 
   std::vector<float> bias;  // in the order of the results; empty: none
 };
 
-// A strip of 16 outputs for rows [row, row + rows) of a region's activations.
+// Strips of 16 outputs, one but for ternary layers, for rows [row, row + rows) of a region's
+// activations.
 struct StripTask {
-  int64_t strip = 0;
+  int64_t strip = 0, strips = 1;
   int64_t row = 0, rows = 0;
   float* out = nullptr;  // of row 0 and output 0 of the layer
   int64_t out_stride = 0;
   int worker = 0;
 };
+// Rows of a ternary task, and about how many bytes of their codes: half of a small L2 cache.
+inline constexpr int64_t kTernaryRows = 128;
+inline constexpr int64_t kTernaryCodeBytes = int64_t{512} << 10;
 
 class CpuKvStore final : public KvStore {
  public:
-  // [layer, page, kv head, kPageTokens, head_dim] of keys, the same of values; for int8 the
-  // scales [layer, page, kv head, kPageTokens] of each behind them.
+  // [layer, page, kv head] panels of keys, the same of values (kv_layout.h).
   Region keys, values;
-  Region key_scales, value_scales;
 
-  // The first of the kPageTokens vectors of a page and head, counted in vectors.
-  int64_t first_vector(int64_t layer, int64_t page, int64_t head) const {
-    return ((layer * shape.page_count + page) * shape.kv_head_count + head) * kPageTokens;
+  // Which of the panels, counted in pages of one head.
+  int64_t slot(int64_t layer, int64_t page, int64_t head) const {
+    return (layer * shape.page_count + page) * shape.kv_head_count + head;
   }
 };
 
@@ -100,6 +115,9 @@ class CpuBackend final : public Backend {
              float* shares) override;
   void hadamard(const float* in, const float* signs, int64_t block, bool inverse, int64_t count,
                 int64_t width, float* out) override;
+  void join_rows(const RowJoin& rows) override;
+  void gate_rows(const RowGate& rows) override;
+  void turn_heads(std::span<const RowPlace> rows, std::span<const HeadTurn> parts) override;
   void store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows, const float* keys,
                 const float* values) override;
   void attend(const KvStore& store, const AttendShape& shape, std::span<const RowPlace> rows,
@@ -117,31 +135,47 @@ class CpuBackend final : public Backend {
     for (int64_t task = 0; task < task_count; ++task) body(task, 0);
   }
 
+  // The strips of `linear`, whose layout is named: from the cache, with the scale; or false.
+  bool find_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear);
+  // Made by pack(strip, worker, to) for each of them, and kept in the cache with the scale.
+  using PackStrip = std::function<void(int64_t strip, int worker, uint8_t* to)>;
+  void make_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear,
+                   const PackStrip& pack);
   void pack_ternary(const LinearSource& source, CpuLinear& linear);
+  // Null where the weights are not of a block format, or stay as they lie in the file.
+  const kernel::BlockLayout* block_layout_of(const LinearSource& source) const;
+  void pack_block(const LinearSource& source, const kernel::BlockLayout& layout, CpuLinear& linear);
   void bind_real(const LinearSource& source, CpuLinear& linear);
+  // One row of an operation that stands for several; see joined_rows.cc.
+  void norm_row(const RowNorm& norm, const float* in, int64_t width, float* out) const;
+  void join_row(const RowJoin& rows, int64_t row) const;
+  void turn_row(const HeadTurn& part, const RowPlace& place, int64_t row) const;
+  void code_row(Activations& out, Codes codes, int64_t row) const;
   void quantise(Activations& in);
+  void quantise_blocks(Activations& in);
   void run_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
-  void ternary_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
+  void ternary_strips(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
+  void block_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
   void real_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
-  const float* decoded_rows(const CpuLinear& weights, int64_t first, int64_t count,
-                            float* buffer) const;
+  void decode_real(const CpuLinear& weights, int64_t row, float* out) const;
 
-  // Attention of one row and key/value head; see attention.cc.
-  struct AttendTask;
-  const float* page_vectors(const AttendTask& task, const Region& vectors, const Region& scales,
-                            int64_t first_position, int64_t count, float* buffer) const;
-  void attend_heads(const AttendTask& task) const;
+  // Makes room for attention over such a store; see attention.cc.
+  void grow_attention(const KvShape& shape);
+  int attend_part_count() const;
 
   ThreadPool& pool_;
   const kernel::Table& table_;
+  const kernel::DenseTernary* dense_;  // of T1.6 strips; null: T2 is better here
   CpuOptions options_;
   Scratch scratch_;
+  Scratch attend_parts_;  // what parts of attend() leave to one another
 };
-
-// Floats of scratch that attention over heads of this size needs.
-int64_t attention_scratch(int64_t head_dim);
 
 // The kernel that decodes a codec's rows, or null where only the codec itself can.
 kernel::Decode fast_decode(const kernel::Table& table, codec::Id id);
+
+// The kernel's name of an activation.
+kernel::Gate gate_kind(Activation activation);
+inline constexpr int64_t kGateWork = 8;  // an activation costs about this many multiply-adds
 
 }  // namespace bittern::backend

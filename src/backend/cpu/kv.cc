@@ -1,52 +1,69 @@
-// The key/value store: pages of 64 positions per layer and head, so that a head's keys of a page
-// are one run of vectors.
+// The key/value store: for each layer, page and key/value head a panel of keys and panels of values
+// (kv_layout.h). Elements that pad a head are never written.
 //
 // Error of what is stored, per element, against the f32 vector:
 //   f32   none
 //   f16   half a unit in the last place of binary16: 2^-11 relative, 2^-25 absolute below 2^-14;
 //         beyond 65504 infinity
 //   int8  absmax / 254 of the (token, head) vector, plus 2^-22 of it from the two roundings
+//
+// Attention over int8 also rounds each query (absmax / 254 likewise) and the weights of a chunk
+// (2^-16 of the largest weight times scale): kernel/attention.h.
 
 #include <algorithm>
 #include <limits>
 
 #include "backend/cpu/device.h"
+#include "backend/cpu/kv_layout.h"
 #include "base/check.h"
 #include "base/checked_math.h"
 
 namespace bittern::backend {
 namespace {
 
-int64_t element_bytes(KvType type) {
-  switch (type) {
-    case KvType::f32:
-      return 4;
-    case KvType::f16:
-      return 2;
-    case KvType::int8:
-      return 1;
-  }
-  return 4;
-}
-
 constexpr int64_t kTooMany = std::numeric_limits<int64_t>::max();
 
-// Vectors of keys (as many of values) in the whole store; kTooMany where that overflows.
-int64_t vector_count(const KvShape& shape) {
-  const int64_t dimensions[] = {shape.layer_count, shape.page_count, shape.kv_head_count,
-                                kPageTokens};
+// Pages of all heads and layers; kTooMany where that overflows.
+int64_t slot_count(const KvShape& shape) {
+  const int64_t dimensions[] = {shape.layer_count, shape.page_count, shape.kv_head_count};
   return checked_product(dimensions).value_or(kTooMany);
+}
+
+// Element i of a vector of `count` goes to to[i / row * row_stride + i % row].
+template <typename T>
+void scatter(const T* from, int64_t count, int64_t row, int64_t row_stride, T* to) {
+  for (int64_t i = 0; i < count; i += row, to += row_stride)
+    std::copy_n(from + i, std::min(row, count - i), to);
+}
+
+// A key is a column of its panel.
+template <typename T>
+void put_key(const T* key, const KvLayout& layout, int64_t offset, std::byte* page) {
+  const int64_t row = layout.key_row();
+  scatter(key, layout.head_dim, row, kPageTokens * row, reinterpret_cast<T*>(page) + offset * row);
+}
+
+// A value is a row of each of its panels, or every other byte of one.
+template <typename T>
+void put_value(const T* value, const KvLayout& layout, int64_t offset, std::byte* page) {
+  const int64_t step = layout.value_row();
+  for (int64_t column = 0; column < layout.head_dim; column += kernel::kPanelColumns) {
+    const int64_t columns = layout.panel_columns(column);
+    T* row = reinterpret_cast<T*>(page + layout.panel_bytes_before(column)) +
+             offset / step * step * columns + offset % step;
+    scatter(value + column, std::min(columns, layout.head_dim - column), 1, step, row);
+  }
 }
 
 }  // namespace
 
 int64_t kv_bytes(const KvShape& shape) {
-  const int64_t scale_bytes = shape.type == KvType::int8 ? int64_t{sizeof(float)} : 0;
-  const auto elements = checked_multiply(shape.head_dim, element_bytes(shape.type));
-  const auto per_vector = elements ? checked_add(*elements, scale_bytes) : std::nullopt;
-  const auto one_side =
-      per_vector ? checked_multiply(*per_vector, vector_count(shape)) : std::nullopt;
-  return one_side ? checked_multiply(*one_side, 2).value_or(kTooMany) : kTooMany;
+  const auto head =
+      checked_multiply(shape.head_dim, 2 * kPageTokens * 4 * 2);  // more than it takes
+  if (!head) return kTooMany;
+  const KvLayout layout(shape);
+  const int64_t each = layout.key_bytes() + layout.value_bytes();
+  return checked_multiply(each, slot_count(shape)).value_or(kTooMany);
 }
 
 std::unique_ptr<KvStore> CpuBackend::make_kv_store(const KvShape& shape) {
@@ -57,54 +74,60 @@ std::unique_ptr<KvStore> CpuBackend::make_kv_store(const KvShape& shape) {
   auto store = std::make_unique<CpuKvStore>();
   store->shape = shape;
   check_available(kv_bytes(shape), "KV cache");
-  const int64_t vectors = vector_count(shape);
-  const int64_t side = vectors * shape.head_dim * element_bytes(shape.type);
-  store->keys = Region(side, "KV cache");
-  store->values = Region(side, "KV cache");
-  if (shape.type == KvType::int8) {
-    store->key_scales = Region(vectors * 4, "KV cache");
-    store->value_scales = Region(vectors * 4, "KV cache");
-  }
-  scratch_.grow(pool_.thread_count(), attention_scratch(shape.head_dim));
+  const KvLayout layout(shape);
+  const int64_t slots = slot_count(shape);
+  store->keys = Region(slots * layout.key_bytes(), "KV cache");
+  store->values = Region(slots * layout.value_bytes(), "KV cache");
+  grow_attention(shape);
   return store;
 }
 
 void CpuBackend::store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows,
                           const float* keys, const float* values) {
-  auto& own = static_cast<CpuKvStore&>(store);
+  const auto& own = static_cast<const CpuKvStore&>(store);
+  const KvLayout layout(own.shape);
   const int64_t width = own.shape.head_dim;
   const int64_t heads = own.shape.kv_head_count;
-  const KvType type = own.shape.type;
-  const auto put = [&](const Region& vectors, const Region& scales, int64_t vector,
-                       const float* from) {
-    std::byte* to = vectors.data() + vector * width * element_bytes(type);
-    switch (type) {
-      case KvType::f32:
-        std::copy_n(from, width, reinterpret_cast<float*>(to));
-        break;
-      case KvType::f16:
-        table_.encode_f16(from, width, reinterpret_cast<uint16_t*>(to));
-        break;
-      case KvType::int8:
-        table_.encode_i8(from, width, reinterpret_cast<int8_t*>(to),
-                         reinterpret_cast<float*>(scales.data()) + vector);
-        break;
-    }
-  };
-  const auto count = static_cast<int64_t>(rows.size());
   for (const RowPlace& place : rows) {
     const int64_t page = place.pages[place.position / kPageTokens];
     BITTERN_CHECK(page >= 0 && page < own.shape.page_count, "page {} of {}", page,
                   own.shape.page_count);
   }
-  run(count * heads * width * 4, count, [&](int64_t row, int) {
+  const auto count = static_cast<int64_t>(rows.size());
+  run(count * heads * width * 4, count, [&](int64_t row, int worker) {
     const RowPlace& place = rows[static_cast<size_t>(row)];
     const int64_t page = place.pages[place.position / kPageTokens];
+    const int64_t offset = place.position % kPageTokens;
     for (int64_t head = 0; head < heads; ++head) {
-      const int64_t vector = own.first_vector(layer, page, head) + place.position % kPageTokens;
-      const int64_t from = (row * heads + head) * width;
-      put(own.keys, own.key_scales, vector, keys + from);
-      put(own.values, own.value_scales, vector, values + from);
+      const int64_t slot = own.slot(layer, page, head);
+      const float* key = keys + (row * heads + head) * width;
+      const float* value = values + (row * heads + head) * width;
+      std::byte* key_page = own.keys.data() + slot * layout.key_bytes();
+      std::byte* value_page = own.values.data() + slot * layout.value_bytes();
+      switch (layout.type) {
+        case KvType::f32:
+          put_key(key, layout, offset, key_page);
+          put_value(value, layout, offset, value_page);
+          break;
+        case KvType::f16: {
+          auto* halves = reinterpret_cast<uint16_t*>(scratch_.of(worker));
+          table_.encode_f16(key, width, halves);
+          put_key(halves, layout, offset, key_page);
+          table_.encode_f16(value, width, halves);
+          put_value(halves, layout, offset, value_page);
+          break;
+        }
+        case KvType::int8: {
+          auto* codes = reinterpret_cast<int8_t*>(scratch_.of(worker));
+          auto* scales = reinterpret_cast<float*>(key_page + layout.scale_offset()) + offset;
+          table_.encode_i8(key, width, codes, scales);
+          for (int64_t i = 0; i < width; ++i) codes[i] = static_cast<int8_t>(codes[i] ^ -128);
+          put_key(codes, layout, offset, key_page);
+          table_.encode_i8(value, width, codes, scales + kPageTokens);
+          put_value(codes, layout, offset, value_page);
+          break;
+        }
+      }
     }
   });
 }

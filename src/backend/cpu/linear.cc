@@ -3,13 +3,15 @@
 // one strip of 16 outputs and a run of rows.
 //
 // The calls of a region share their activations, which are quantised once. A region's tasks are
-// (run of rows, call, strip), in this order, in contiguous shares for the workers: what a share
-// computes never depends on where it begins.
+// (run of rows, call, group of strips), in this order, in contiguous shares for the workers: what a
+// share computes never depends on where it begins.
 
 #include <algorithm>
 
 #include "backend/cpu/device.h"
+#include "backend/cpu/pack_cache.h"
 #include "base/check.h"
+#include "base/file_map.h"
 
 namespace bittern::backend {
 namespace {
@@ -39,8 +41,33 @@ std::vector<float> ordered_bias(const LinearSource& source, int64_t outputs) {
   return bias;
 }
 
-// Rows of activations that a task handles: as many as stay in cache beside a strip.
-constexpr int64_t rows_of_task(Family family) { return family == Family::real ? 512 : 128; }
+// Packed between two releases of the pages that were read: so much of a mapped tensor is resident
+// beside its packed form.
+constexpr int64_t kReleaseBytes = int64_t{16} << 20;
+
+// Rows [first, first + count) of a tensor that were packed, where they lie one after another.
+void release_rows(const LinearSource& source, int64_t first, int64_t count) {
+  const TensorView& weight = *source.weight;
+  const bool in_order = source.row_order.empty() && codec::get(weight.codec).block_bytes > 0;
+  if (!source.mapped || !in_order) return;
+  const auto row_bytes = static_cast<int64_t>(weight.bytes.size()) / weight.rows();
+  FileMap::release(weight.bytes.subspan(static_cast<size_t>(first * row_bytes),
+                                        static_cast<size_t>(count * row_bytes)));
+}
+
+// Rows of activations that a task handles: as many as stay in cache beside its strips.
+int64_t rows_of_task(Family family, int64_t width) {
+  if (family == Family::real) return 512;
+  if (family == Family::block) return 128;
+  return std::clamp<int64_t>(kTernaryCodeBytes / padded_width(width), 32, kTernaryRows);
+}
+
+// Strips of a task: ternary kernels read activations once for four of them, but every worker is to
+// have several tasks.
+int64_t strips_of_task(Family family, int64_t strips, int threads) {
+  if (family != Family::ternary) return 1;
+  return std::clamp<int64_t>(strips / (4 * threads), 1, kernel::kTernaryStrips);
+}
 
 }  // namespace
 
@@ -53,11 +80,50 @@ std::unique_ptr<Linear> CpuBackend::pack(const LinearSource& source) {
   linear->bias = ordered_bias(source, linear->out_size);
   if (source.ternary) {
     pack_ternary(source, *linear);
+  } else if (const kernel::BlockLayout* layout = block_layout_of(source)) {
+    pack_block(source, *layout, *linear);
   } else {
     bind_real(source, *linear);
   }
   linear->resident_bytes += static_cast<int64_t>(linear->bias.size() * sizeof(float));
   return linear;
+}
+
+bool CpuBackend::find_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear) {
+  if (options_.cache == nullptr) return false;
+  linear.strips = options_.cache->find({.weight = source.weight,
+                                        .row_order = source.row_order,
+                                        .layout = linear.layout,
+                                        .bytes = strip_count(linear.out_size) * strip_bytes},
+                                       pool_, linear.scale);
+  linear.resident_bytes = linear.strips.bytes();
+  return linear.strips.bytes() > 0;
+}
+
+void CpuBackend::make_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear,
+                             const PackStrip& pack) {
+  const int64_t strips = strip_count(linear.out_size);
+  Region region(strips * strip_bytes, "packed weights");
+  auto* packed = reinterpret_cast<uint8_t*>(region.data());
+  const int64_t source_bytes = static_cast<int64_t>(source.weight->bytes.size()) / strips + 1;
+  const int64_t step = std::max<int64_t>(kReleaseBytes / source_bytes, 4 * pool_.thread_count());
+  for (int64_t first = 0; first < strips; first += step) {
+    const int64_t count = std::min(step, strips - first);
+    pool_.run(count, [&](int64_t task, int worker) {
+      pack(first + task, worker, packed + (first + task) * strip_bytes);
+    });
+    const int64_t row = first * kernel::kStripRows;
+    release_rows(source, row, std::min(count * kernel::kStripRows, linear.out_size - row));
+  }
+  if (source.mapped) FileMap::release(source.weight->bytes);
+  linear.strips = Packed(std::move(region));
+  linear.resident_bytes = linear.strips.bytes();
+  if (options_.cache == nullptr) return;
+  options_.cache->keep({.weight = source.weight,
+                        .row_order = source.row_order,
+                        .layout = linear.layout,
+                        .bytes = linear.strips.bytes()},
+                       linear.strips, linear.scale);
 }
 
 void CpuBackend::quantise(Activations& in) {
@@ -71,7 +137,7 @@ void CpuBackend::quantise(Activations& in) {
 }
 
 void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
-  for (const Family family : {Family::ternary, Family::real}) {
+  for (const Family family : {Family::ternary, Family::block, Family::real}) {
     int64_t strips = 0, work = 0;
     for (const LinearCall& call : calls) {
       const auto& weights = static_cast<const CpuLinear&>(*call.weights);
@@ -81,11 +147,18 @@ void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
     }
     if (strips == 0) continue;
     if (family == Family::ternary && !in.quantised) quantise(in);
-    const int64_t step = rows_of_task(family);
+    if (family == Family::block && !in.block_quantised) quantise_blocks(in);
+    const int64_t step = rows_of_task(family, in.width);
     const int64_t runs = (in.count + step - 1) / step;
-    run(work, runs * strips, [&](int64_t task, int worker) {
-      const int64_t row = task / strips * step;
-      int64_t strip = task % strips;
+    const int64_t group = strips_of_task(family, strips, pool_.thread_count());
+    int64_t groups = 0;
+    for (const LinearCall& call : calls) {
+      const auto& weights = static_cast<const CpuLinear&>(*call.weights);
+      if (weights.family == family) groups += (strip_count(weights.out_size) + group - 1) / group;
+    }
+    run(work, runs * groups, [&](int64_t task, int worker) {
+      const int64_t row = task / groups * step;
+      int64_t strip = task % groups * group;
       for (const LinearCall& call : calls) {
         const auto& weights = static_cast<const CpuLinear&>(*call.weights);
         if (weights.family != family) continue;
@@ -93,6 +166,7 @@ void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
         if (strip < own) {
           run_strip(weights, in,
                     {.strip = strip,
+                     .strips = std::min(group, own - strip),
                      .row = row,
                      .rows = std::min(step, in.count - row),
                      .out = call.out,
@@ -100,7 +174,7 @@ void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
                      .worker = worker});
           return;
         }
-        strip -= own;
+        strip -= (own + group - 1) / group * group;
       }
     });
   }
@@ -110,7 +184,9 @@ void CpuBackend::run_strip(const CpuLinear& weights, const Activations& in,
                            const StripTask& task) const {
   switch (weights.family) {
     case Family::ternary:
-      return ternary_strip(weights, in, task);
+      return ternary_strips(weights, in, task);
+    case Family::block:
+      return block_strip(weights, in, task);
     case Family::real:
       return real_strip(weights, in, task);
   }

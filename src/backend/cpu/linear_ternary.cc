@@ -1,6 +1,8 @@
-// Ternary linear layers (W1.58A8): T2 strips in memory of their own, int8 activations with one
-// scale per row, exact int32 sums, then (float(sum) * inverse scale of the row) * scale of the
-// tensor, then the bias.
+// Ternary linear layers (W1.58A8): strips in memory of their own or in a mapped cache, int8
+// activations with one scale per row, exact int32 sums, then (float(sum) * inverse scale of the
+// row) * scale of the weights, then the bias. Strips are T2, or T1.6 where the machine decodes it
+// faster than it would read T2 (kernel/pack.h). Weights have one scale for the tensor or, where
+// their codec stores so, one for each output: then the 16 scales of a strip stand behind its lines.
 
 #include <algorithm>
 
@@ -13,7 +15,7 @@ namespace bittern::backend {
 namespace {
 
 constexpr int64_t kStrip = kernel::kStripRows;
-constexpr int64_t kRowBlock = 64;  // rows of activations whose sums are held at once
+constexpr int64_t kScaleBytes = kStrip * static_cast<int64_t>(sizeof(float));
 
 }  // namespace
 
@@ -23,44 +25,70 @@ void CpuBackend::pack_ternary(const LinearSource& source, CpuLinear& linear) {
     fail(ErrorKind::unsupported, "{}: ternary linears have at most {} columns, got {}",
          printable(source.weight->name), kernel::kMaxTernaryColumns, columns);
   }
-  const codec::TernarySource codes(*source.weight);
   linear.family = Family::ternary;
-  linear.scale = codes.scale();
-  linear.layout = "T2";
-  linear.kernel = fmt::format("ternary/{}", table_.ternary_name);
-  linear.strips = Region(kernel::t2_bytes(linear.out_size, columns), "packed ternary weights");
-  linear.resident_bytes = linear.strips.bytes();
-
-  const int64_t strip_bytes = kernel::t2_strip_bytes(columns);
-  const int64_t scratch_bytes = std::max<int64_t>(kStrip * columns, kRowBlock * kStrip * 4);
+  linear.wants = Codes::row;
+  linear.dense = dense_;
+  linear.row_scales = codec::has_row_scales(source.weight->codec);
+  linear.layout =
+      fmt::format("{}{}", dense_ == nullptr ? "T2" : "T1.6", linear.row_scales ? " rows" : "");
+  linear.kernel =
+      fmt::format("ternary/{}", dense_ == nullptr ? table_.ternary->name : dense_->name);
+  const int64_t line_bytes =
+      dense_ == nullptr ? kernel::t2_strip_bytes(columns) : kernel::t16_strip_bytes(columns);
+  linear.strip_bytes = line_bytes + (linear.row_scales ? kScaleBytes : 0);
+  const int64_t scratch_bytes =
+      std::max<int64_t>(kStrip * columns, kTernaryRows * kernel::kTernaryStrips * kStrip * 4);
   scratch_.grow(pool_.thread_count(), (scratch_bytes + 3) / 4);
-  auto* packed = reinterpret_cast<uint8_t*>(linear.strips.data());
-  pool_.run(strip_count(linear.out_size), [&](int64_t strip, int worker) {
+  if (find_strips(source, linear.strip_bytes, linear)) return;
+  const codec::TernarySource codes(*source.weight);
+  linear.scale = codes.scale();
+  const auto pack = dense_ == nullptr ? kernel::t2_pack_strip : kernel::t16_pack_strip;
+  make_strips(source, linear.strip_bytes, linear, [&](int64_t strip, int worker, uint8_t* to) {
     auto* rows = reinterpret_cast<int8_t*>(scratch_.of(worker));
     const int64_t first = strip * kStrip;
     const int64_t count = std::min(kStrip, linear.out_size - first);
-    for (int64_t row = 0; row < count; ++row)
-      codes.codes(source_row(source.row_order, first + row), rows + row * columns);
-    kernel::t2_pack_strip(rows, count, columns, packed + strip * strip_bytes);
+    float scales[kStrip] = {};
+    for (int64_t row = 0; row < count; ++row) {
+      const int64_t from = source_row(source.row_order, first + row);
+      codes.codes(from, rows + row * columns);
+      scales[row] = codes.row_scale(from);
+    }
+    pack(rows, count, columns, to);
+    if (linear.row_scales)
+      std::copy_n(reinterpret_cast<uint8_t*>(scales), kScaleBytes, to + line_bytes);
   });
 }
 
-void CpuBackend::ternary_strip(const CpuLinear& weights, const Activations& in,
-                               const StripTask& task) const {
+void CpuBackend::ternary_strips(const CpuLinear& weights, const Activations& in,
+                                const StripTask& task) const {
   const int64_t columns = kernel::t2_columns(weights.in_size);
-  const int64_t strip_bytes = kernel::t2_strip_bytes(weights.in_size);
-  const auto* strips = reinterpret_cast<const uint8_t*>(weights.strips.data());
+  const auto* strips =
+      reinterpret_cast<const uint8_t*>(weights.strips.data()) + task.strip * weights.strip_bytes;
   auto* dots = reinterpret_cast<int32_t*>(scratch_.of(task.worker));
-  const int64_t first = task.strip * kStrip;
-  const int64_t outputs = std::min(kStrip, weights.out_size - first);
-  const float* bias = weights.bias.empty() ? nullptr : weights.bias.data() + first;
-  const int64_t end = task.row + task.rows;
-  for (int64_t row = task.row; row < end; row += kRowBlock) {
-    const int64_t rows = std::min(kRowBlock, end - row);
-    table_.ternary_dots({strips + task.strip * strip_bytes, columns, in.codes + row * columns,
-                         in.sums + row, rows, dots});
-    table_.ternary_scale({dots, rows, outputs, in.inverse_scales + row, weights.scale, bias,
-                          task.out + row * task.out_stride + first, task.out_stride});
+  const auto run = weights.dense == nullptr ? table_.ternary->dots : weights.dense->dots;
+  run({.strips = strips,
+       .strip_count = task.strips,
+       .strip_bytes = weights.strip_bytes,
+       .columns = columns,
+       .codes = in.codes + task.row * columns,
+       .sums = in.sums + task.row,
+       .rows = task.rows,
+       .out = dots});
+  float scales[kStrip];
+  std::fill_n(scales, kStrip, weights.scale);
+  for (int64_t s = 0; s < task.strips; ++s) {
+    const int64_t first = (task.strip + s) * kStrip;
+    const uint8_t* end = strips + (s + 1) * weights.strip_bytes;
+    if (weights.row_scales)
+      std::copy_n(end - kScaleBytes, kScaleBytes, reinterpret_cast<uint8_t*>(scales));
+    table_.ternary->scale({.dots = dots + s * task.rows * kStrip,
+                           .rows = task.rows,
+                           .outputs = std::min(kStrip, weights.out_size - first),
+                           .inverse_scales = in.inverse_scales + task.row,
+                           .scales = scales,
+                           .bias = weights.bias.empty() ? nullptr : weights.bias.data() + first,
+                           .out = task.out + task.row * task.out_stride + first,
+                           .stride = task.out_stride});
   }
 }
 

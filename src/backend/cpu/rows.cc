@@ -10,7 +10,10 @@ namespace bittern::backend {
 namespace {
 
 constexpr int64_t kElementBlock = 4096;  // elements of one task in elementwise operations
-constexpr int64_t kGateWork = 8;         // an activation costs about this many multiply-adds
+
+int64_t block_count(int64_t elements) { return (elements + kElementBlock - 1) / kElementBlock; }
+
+}  // namespace
 
 kernel::Gate gate_kind(Activation activation) {
   switch (activation) {
@@ -27,10 +30,6 @@ kernel::Gate gate_kind(Activation activation) {
   }
   return kernel::Gate::silu;
 }
-
-int64_t block_count(int64_t elements) { return (elements + kElementBlock - 1) / kElementBlock; }
-
-}  // namespace
 
 void CpuBackend::embed(const TensorView& table, std::span<const int32_t> ids, float* out) {
   const int64_t width = table.columns();

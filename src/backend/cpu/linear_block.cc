@@ -1,0 +1,94 @@
+// Linear layers of block formats: the codec's own codes and scales, repacked into strips, times
+// int8 activations with one scale for each 32 columns; the arithmetic is kernel/block.h's. A
+// tensor that has a scale beside its codec (NVFP4) is multiplied by it last, before the bias.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/cpu/device.h"
+#include "kernel/block_pack.h"
+
+namespace bittern::backend {
+namespace {
+
+constexpr int64_t kStrip = kernel::kBlockStripRows;
+static_assert(kStrip == kernel::kStripRows, "strip_count() counts the strips of every family");
+static_assert(kCodeBlock == kernel::kBlockColumns && kCodeBlockRuns == kernel::kBlockRuns &&
+              kCodeBlockSums == kernel::kBlockSums);
+
+}  // namespace
+
+int64_t packed_bytes(const TensorView& weight) {
+  const kernel::BlockLayout* layout = kernel::block_layout(weight.codec);
+  return layout == nullptr ? 0 : kernel::block_bytes(*layout, weight.rows(), weight.columns());
+}
+
+const kernel::BlockLayout* CpuBackend::block_layout_of(const LinearSource& source) const {
+  return options_.float_activations ? nullptr : kernel::block_layout(source.weight->codec);
+}
+
+void CpuBackend::pack_block(const LinearSource& source, const kernel::BlockLayout& layout,
+                            CpuLinear& linear) {
+  const int64_t columns = linear.in_size;
+  linear.family = Family::block;
+  linear.block = &layout;
+  linear.wants = Codes::block;
+  linear.scale = source.weight->scale;
+  linear.layout = std::string(codec::get(source.weight->codec).name);
+  linear.kernel = fmt::format("block/{}", table_.block->name);
+  const int64_t scratch_bytes = kernel::block_scratch_bytes(kernel::block_count(columns));
+  scratch_.grow(pool_.thread_count(), (scratch_bytes + 3) / 4);
+  const int64_t strip_bytes = kernel::block_strip_bytes(layout, columns);
+  if (find_strips(source, strip_bytes, linear)) return;
+  make_strips(source, strip_bytes, linear, [&](int64_t strip, int, uint8_t* to) {
+    int64_t rows[kStrip];
+    const int64_t first = strip * kStrip;
+    const int64_t count = std::min(kStrip, linear.out_size - first);
+    for (int64_t row = 0; row < count; ++row) rows[row] = source_row(source.row_order, first + row);
+    kernel::pack_block_strip(*source.weight, {rows, static_cast<size_t>(count)}, to);
+  });
+}
+
+void CpuBackend::quantise_blocks(Activations& in) {
+  const int64_t blocks = code_blocks(in.width);
+  run(in.count * in.width, in.count, [&](int64_t row, int) {
+    table_.block->quantise(in.values + row * in.width, in.width, blocks, in.count,
+                           in.codes + row * kCodeBlock, in.block_scales + row * kCodeBlockRuns,
+                           in.block_sums + row * kCodeBlockSums);
+  });
+  in.block_quantised = true;
+  in.quantised = false;
+}
+
+void CpuBackend::block_strip(const CpuLinear& weights, const Activations& in,
+                             const StripTask& task) const {
+  const int64_t blocks = code_blocks(weights.in_size);
+  const int64_t strip_bytes = kernel::block_strip_bytes(*weights.block, weights.in_size);
+  const auto* strips = reinterpret_cast<const uint8_t*>(weights.strips.data());
+  const int64_t first = task.strip * kStrip;
+  const int64_t outputs = std::min(kStrip, weights.out_size - first);
+  const float* bias = weights.bias.empty() ? nullptr : weights.bias.data() + first;
+  const bool scaled = weights.scale != 1.0f;
+  float* out = task.out + task.row * task.out_stride + first;
+  table_.block->dots({.layout = weights.block,
+                      .strip = strips + task.strip * strip_bytes,
+                      .blocks = blocks,
+                      .codes = in.codes + task.row * kCodeBlock,
+                      .scales = in.block_scales + task.row * kCodeBlockRuns,
+                      .sums = in.block_sums + task.row * kCodeBlockSums,
+                      .rows = task.rows,
+                      .pitch = in.count,
+                      .outputs = outputs,
+                      .bias = scaled ? nullptr : bias,
+                      .out = out,
+                      .stride = task.out_stride,
+                      .scratch = reinterpret_cast<uint8_t*>(scratch_.of(task.worker))});
+  if (!scaled) return;
+  for (int64_t row = 0; row < task.rows; ++row, out += task.out_stride) {
+    table_.scale(out, outputs, weights.scale);
+    if (bias != nullptr) table_.add(out, bias, outputs);
+  }
+}
+
+}  // namespace bittern::backend
