@@ -108,7 +108,7 @@ class Binder {
     if (!config_.tied_embedding) reader_.require(name + ".weight");
     backend::LinearSource source;
     source.weight = model_.embedding;
-    model_.head = reader_.pack(source);
+    model_.head = reader_.pack(std::move(source));
     // e = s * (H z) of a stored row z, hence e.x = z.(H (s * x)).
     model_.head->rotated = model_.rotation.embedding;
   }

@@ -5,10 +5,12 @@
 //   parallel    x += a(x) + f(x)
 //   normalised  x = norm(x + a(x))   x = norm(x + f(x))
 //
-// with a(x) = post_norm(attention(norm(x))) and f(x) = post_norm(ffn(norm(x))).
+// with a(x) = post_norm(attention(norm(x))) and f(x) = post_norm(ffn(norm(x))). Where a branch ends
+// the next one begins: the sum and the norm that the next branch reads are one operation.
 #include "model/forward.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -26,8 +28,9 @@ void Step::run(LayerRange layers, float* hidden, float* logits) {
     embed();
   else
     std::memcpy(buffers_.hidden, hidden, bytes);
+  if (layers.first < layers.end) join({}, before_attention(layers.first));
   for (int64_t index = layers.first; index < layers.end; ++index) {
-    layer(index);
+    layer(index, index + 1 == layers.end);
     tap_layer(index);
   }
   if (hidden != nullptr) {
@@ -85,35 +88,45 @@ void Step::embed() {
   tap_layer(-1);
 }
 
-void Step::layer(int64_t index) {
+// From `input` = norm(x), which it leaves for the next layer.
+void Step::layer(int64_t index, bool is_last) {
   const Layer& layer = layer_at(index);
-  norm_into(layer.attention_norm, buffers_.hidden, buffers_.input);
   attention(index);
   if (config_.residual == Residual::parallel) {
     // Both branches read the same x; one norm may serve both.
-    if (!config_.shared_norm) norm_into(layer.ffn_norm, buffers_.hidden, buffers_.input);
-    join(layer.attention_post_norm);
+    if (!config_.shared_norm) join({}, before_ffn(index));
+    join({&layer.attention_post_norm}, {});
   } else {
-    join(layer.attention_post_norm);
-    norm_into(layer.ffn_norm, buffers_.hidden, buffers_.input);
+    join({&layer.attention_post_norm}, before_ffn(index));
   }
   ffn(index);
-  join(layer.ffn_post_norm);
+  join({&layer.ffn_post_norm}, is_last ? NextBranch{} : before_attention(index + 1));
 }
 
-// Adds the branch in `projected` to the hidden state.
-void Step::join(const Norm& post_norm) {
-  const int64_t width = config_.hidden_size;
-  const bool norms_sum = config_.residual == Residual::normalised;
-  if (post_norm.present && !norms_sum)
-    norm_rows(post_norm, buffers_.projected, count_, width, buffers_.projected);
-  const auto scale = static_cast<float>(config_.residual_scale);
-  if (scale == 1.0f)
-    backend_.add(buffers_.hidden, buffers_.projected, count_ * width);
-  else
-    backend_.add_scaled(buffers_.hidden, buffers_.projected, scale, count_ * width);
-  if (post_norm.present && norms_sum)
-    norm_rows(post_norm, buffers_.hidden, count_, width, buffers_.hidden);
+Step::NextBranch Step::before_attention(int64_t index) const {
+  const Layer& layer = layer_at(index);
+  return {&layer.attention_norm, codes_for(*layer.query)};
+}
+
+Step::NextBranch Step::before_ffn(int64_t index) const {
+  const Layer& layer = layer_at(index);
+  return {&layer.ffn_norm, codes_for(traits(index).experts ? *layer.router : *layer.up)};
+}
+
+void Step::join(const EndedBranch& ended, const NextBranch& next) {
+  backend::RowJoin rows{.x = buffers_.hidden, .count = count_, .width = config_.hidden_size};
+  if (ended.post_norm != nullptr) {
+    rows.branch = buffers_.projected;
+    rows.branch_scale = static_cast<float>(config_.residual_scale);
+    const bool norms_sum = config_.residual == Residual::normalised;
+    (norms_sum ? rows.sum_norm : rows.branch_norm) = row_norm(*ended.post_norm);
+  }
+  if (next.norm != nullptr) {
+    rows.norm = row_norm(*next.norm);
+    rows.out = &buffers_.input;
+    rows.codes = next.codes;
+  }
+  backend_.join_rows(rows);
 }
 
 // Logits of the rows that want them: cap(W_head norm(x) * scale).
@@ -128,10 +141,9 @@ void Step::head(float* logits) {
     ++wanting;
   }
   if (wanting == 0 || logits == nullptr) return;
-  input.count = wanting;
-  norm_in_place(model_.output_norm, input);
-  input.written();
-  Activations& rotated = rotated_for(*model_.head, input);
+  input.start(wanting, width);
+  norm_in_place(model_.output_norm, input, codes_for(*model_.head));
+  Activations& rotated = model_.head->rotated ? rotate_input(input) : input;
   backend_.linear(*model_.head, rotated, logits, config_.vocab_size);
   if (taps_ != nullptr) taps_->linear_input(kGgufNames.head, rotated);
   const int64_t elements = wanting * config_.vocab_size;
@@ -141,48 +153,67 @@ void Step::head(float* logits) {
     backend_.softcap(logits, static_cast<float>(config_.logit_softcap), elements);
 }
 
-void Step::norm_into(const Norm& norm, const float* from, Activations& to) {
-  if (norm.present)
-    norm_rows(norm, from, count_, to.width, to.values);
-  else
-    std::memcpy(to.values, from, static_cast<size_t>(count_ * to.width) * sizeof(float));
-  to.count = count_;
-  to.written();
+backend::RowNorm Step::row_norm(const Norm& norm) const {
+  if (!norm.present) return {};
+  using Kind = backend::RowNorm::Kind;
+  return {.kind = config_.norm == NormKind::rms ? Kind::rms : Kind::layer,
+          .weight = norm.weight.data(),
+          .bias = norm.bias.empty() ? nullptr : norm.bias.data(),
+          .eps = static_cast<float>(config_.norm_eps)};
 }
 
 void Step::norm_rows(const Norm& norm, const float* from, int64_t count, int64_t width, float* to) {
-  const auto eps = static_cast<float>(config_.norm_eps);
-  if (config_.norm == NormKind::rms) {
-    backend_.rms_norm(from, norm.weight.data(), eps, count, width, to);
-  } else {
-    const float* bias = norm.bias.empty() ? nullptr : norm.bias.data();
-    backend_.layer_norm(from, norm.weight.data(), bias, eps, count, width, to);
+  backend_.normalise(row_norm(norm), from, count, width, to);
+}
+
+void Step::norm_in_place(const Norm& norm, Activations& x, backend::Codes codes) {
+  backend_.join_rows({.x = x.values,
+                      .norm = row_norm(norm),
+                      .count = x.count,
+                      .width = x.width,
+                      .out = &x,
+                      .codes = codes});
+}
+
+void Step::linears(std::initializer_list<Product> products, Activations& input, int64_t layer,
+                   int64_t item) {
+  std::array<backend::LinearCall, kMostProducts> calls;
+  size_t count = 0;
+  const auto run = [&](Activations& in) {
+    if (count > 0) backend_.linears({calls.data(), count}, in);
+    count = 0;
+  };
+  for (const bool is_rotated : {false, true}) {
+    Activations* in = nullptr;
+    for (const Product& product : products) {
+      if (product.weights == nullptr || product.weights->rotated != is_rotated) continue;
+      if (in == nullptr) in = is_rotated ? &rotate_input(input) : &input;
+      calls[count++] = {product.weights, product.out, product.weights->out_size};
+      if (taps_ == nullptr) continue;
+      run(*in);  // what is observed is what this layer read
+      tap_input(product.pattern, layer, item, *in);
+    }
+    if (in != nullptr) run(*in);
   }
 }
 
-void Step::norm_in_place(const Norm& norm, Activations& x) {
-  if (norm.present) norm_rows(norm, x.values, x.count, x.width, x.values);
+backend::Codes Step::codes_for(const backend::Linear& weights) const {
+  return weights.rotated ? backend::Codes::none : weights.wants;
 }
 
-void Step::linear(const backend::Linear& weights, Activations& input, float* out,
-                  std::string_view pattern, int64_t layer, int64_t item) {
-  Activations& rotated = rotated_for(weights, input);
-  backend_.linear(weights, rotated, out, weights.out_size);
-  if (taps_ == nullptr) return;
-  std::string name = module_name(pattern, layer);
-  if (item >= 0) name = module_name(name, item);
-  taps_->linear_input(name, rotated);
-}
-
-Activations& Step::rotated_for(const backend::Linear& weights, Activations& input) {
-  if (!weights.rotated) return input;
+Activations& Step::rotate_input(Activations& input) {
   Activations& rotated = buffers_.rotated;
-  rotated.count = input.count;
-  rotated.width = input.width;
-  rotated.written();
+  rotated.start(input.count, input.width);
   backend_.hadamard(input.values, model_.rotation.signs_of(input.width), model_.rotation.block_size,
                     false, input.count, input.width, rotated.values);
   return rotated;
+}
+
+void Step::tap_input(std::string_view pattern, int64_t layer, int64_t item,
+                     const Activations& input) {
+  std::string name = module_name(pattern, layer);
+  if (item >= 0) name = module_name(name, item);
+  taps_->linear_input(name, input);
 }
 
 void Step::tap_layer(int64_t layer) {

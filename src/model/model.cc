@@ -116,6 +116,9 @@ std::unique_ptr<Model> Model::load(format::Checkpoint checkpoint, backend::Backe
   auto model =
       bind(std::move(checkpoint), arch, std::move(config), backend, context, options.layer_bound);
   load_tokenizer(*model);
+  // What loading has read here and there; the weights that stay in the file come back as they are
+  // used.
+  for (const FileMap& map : model->checkpoint.maps) FileMap::release(map.bytes());
   if (model->checkpoint.generation_config != nullptr)
     model->generation = generation_from_hf(model->checkpoint.generation_config->root());
   else

@@ -1,5 +1,6 @@
 // The sums behind `show` and the check before load. What a backend repacks is bounded from above:
-// ternary linears at 2 bits a weight in 16 x 64 tiles; other weights are read where they lie.
+// ternary linears at 2 bits a weight in 16 x 64 tiles, those of block formats by the backend's own
+// count; other weights are read where they lie.
 #include "model/plan.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "model/limits.h"
 #include "model/rope.h"
 #include "model/sequence.h"
+#include "model/tensor_names.h"
 
 namespace bittern::model {
 namespace {
@@ -39,6 +41,24 @@ int64_t linear_bytes(const Config& config, int64_t (*bytes_of)(int64_t out, int6
     bytes += bytes_of(hidden, config.query_width());
     bytes += layer.experts ? config.experts.count * ffn_bytes(config.experts.ffn_size)
                            : ffn_bytes(config.ffn_size);
+  }
+  return bytes;
+}
+
+// Linears that the backend repacks in their own format; only GGUF files have such tensors. A table
+// that is looked up by rows stays in the file, but a tied head is a linear of its own.
+int64_t repacked_bytes(const Config& config, const format::Checkpoint& checkpoint) {
+  constexpr std::string_view kSuffix = ".weight";
+  int64_t bytes = 0;
+  for (const TensorView& tensor : checkpoint.tensors) {
+    if (tensor.shape.size() < 2 || !tensor.name.ends_with(kSuffix)) continue;
+    const std::string_view module =
+        std::string_view(tensor.name).substr(0, tensor.name.size() - kSuffix.size());
+    const bool head = config.has_head && config.tied_embedding;
+    if (module == names::kGguf.embedding && !head) continue;
+    if (module == names::kGguf.position_embedding || module == names::kGgufBert.token_types) continue;
+    if (module != names::kGguf.embedding && config.is_ternary(module)) continue;
+    bytes += backend::packed_bytes(tensor);
   }
   return bytes;
 }
@@ -73,6 +93,7 @@ MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoin
   }
   const int64_t key_width = config.key_width();
   if (ternary) plan.packed_bytes = linear_bytes(config, ternary_bytes);
+  if (!options.float_activations) plan.packed_bytes += repacked_bytes(config, checkpoint);
   if (config.transposed_linears) plan.packed_bytes = linear_bytes(config, float_bytes);
   const int64_t context = planned_context(config, options.context);
   // The numbers may come from a hostile file whose tensors have not been looked at yet.

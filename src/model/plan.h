@@ -15,6 +15,7 @@ struct PlanOptions {
   int64_t sequence_count = 1;  // sequences whose keys and values are kept at once
   int64_t max_rows = 512;      // rows of one step
   backend::KvType kv_type = backend::KvType::f16;
+  bool float_activations = false;  // as the backend's option: block formats stay in the file
 };
 
 // All in bytes.

@@ -2,6 +2,7 @@
 // workspace. Private to the forward.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 
 #include "model/bind.h"
@@ -29,29 +30,52 @@ class Step {
  private:
   void place_rows();
   void embed();
-  void layer(int64_t index);
+  void layer(int64_t index, bool is_last);
   void head(float* logits);
 
   // step_attention.cc: the branch's result is left in `projected`.
   void attention(int64_t index);
-  void rotate(int64_t index, const Norm& norm, int64_t head_count, float* x);
-  void normalise_heads(const Norm& norm, int64_t head_count, float* x);
+  backend::HeadTurn turn(int64_t index, const Norm& norm, int64_t head_count, float* x) const;
 
   // step_ffn.cc: from `input` to `projected`.
   void ffn(int64_t index);
-  void activate(bool gated, int64_t count, int64_t width);
+  void activate(bool gated, int64_t count, int64_t width, const Norm& norm,
+                const backend::Linear& reader);
   void experts(int64_t index);
   void expert(int64_t index, int64_t item);
 
-  // rows of `from` normed into `to`; copied where there is no norm.
-  void norm_into(const Norm& norm, const float* from, backend::Activations& to);
+  // The branch whose result stands in `projected`, or none; and the one that reads norm(x) next,
+  // which is left in `input`, or none.
+  struct EndedBranch {
+    const Norm* post_norm = nullptr;
+  };
+  struct NextBranch {
+    const Norm* norm = nullptr;
+    backend::Codes codes = backend::Codes::none;
+  };
+  void join(const EndedBranch& ended, const NextBranch& next);
+  NextBranch before_attention(int64_t index) const;
+  NextBranch before_ffn(int64_t index) const;
+
+  backend::RowNorm row_norm(const Norm& norm) const;
   void norm_rows(const Norm& norm, const float* from, int64_t count, int64_t width, float* to);
-  void norm_in_place(const Norm& norm, backend::Activations& x);
-  void linear(const backend::Linear& weights, backend::Activations& input, float* out,
-              std::string_view pattern, int64_t layer, int64_t item = -1);
-  // `input` as these weights want it.
-  backend::Activations& rotated_for(const backend::Linear& weights, backend::Activations& input);
-  void join(const Norm& post_norm);
+  void norm_in_place(const Norm& norm, backend::Activations& x, backend::Codes codes);
+
+  // Linear layers of one input; null weights are passed over.
+  struct Product {
+    const backend::Linear* weights = nullptr;
+    float* out = nullptr;
+    std::string_view pattern;  // of its name
+  };
+  static constexpr size_t kMostProducts = 3;
+  void linears(std::initializer_list<Product> products, backend::Activations& input, int64_t layer,
+               int64_t item = -1);
+  // The codes to make where `input` is written, if these weights read it as it is.
+  backend::Codes codes_for(const backend::Linear& weights) const;
+  // `input` as weights want it that are rotated.
+  backend::Activations& rotate_input(backend::Activations& input);
+  void tap_input(std::string_view pattern, int64_t layer, int64_t item,
+                 const backend::Activations& input);
   void tap_layer(int64_t layer);
 
   std::span<const backend::RowPlace> places() const {

@@ -9,17 +9,18 @@ using backend::Activations;
 
 void Step::attention(int64_t index) {
   const Layer& layer = layer_at(index);
-  Activations& input = buffers_.input;
-  linear(*layer.query, input, buffers_.query, kGgufNames.query, index);
-  linear(*layer.key, input, buffers_.key, kGgufNames.key, index);
-  linear(*layer.value, input, buffers_.value, kGgufNames.value, index);
-  rotate(index, layer.query_norm, config_.head_count, buffers_.query);
-  rotate(index, layer.key_norm, config_.kv_head_count, buffers_.key);
+  linears({{layer.query.get(), buffers_.query, kGgufNames.query},
+           {layer.key.get(), buffers_.key, kGgufNames.key},
+           {layer.value.get(), buffers_.value, kGgufNames.value}},
+          buffers_.input, index);
+  const backend::HeadTurn turns[] = {
+      turn(index, layer.query_norm, config_.head_count, buffers_.query),
+      turn(index, layer.key_norm, config_.kv_head_count, buffers_.key)};
+  backend_.turn_heads(places(), turns);
   backend_.store_kv(store_, index, places(), buffers_.key, buffers_.value);
 
   Activations& attended = buffers_.attended;
-  attended.count = count_;
-  attended.written();
+  attended.start(count_, config_.query_width());
   const backend::AttendShape shape = {
       .layer = index,
       .head_count = config_.head_count,
@@ -30,41 +31,21 @@ void Step::attention(int64_t index) {
       .softcap = static_cast<float>(config_.attention_softcap),
       .mask = config_.mask};
   backend_.attend(store_, shape, places(), buffers_.query, attended.values);
-  norm_in_place(layer.attention_sub_norm, attended);
-  linear(*layer.output, attended, buffers_.projected, kGgufNames.output, index);
+  norm_in_place(layer.attention_sub_norm, attended, codes_for(*layer.output));
+  linears({{layer.output.get(), buffers_.projected, kGgufNames.output}}, attended, index);
 }
 
 // The norm on heads where the family has one, then the angles of the layer where it rotates.
-void Step::rotate(int64_t index, const Norm& norm, int64_t head_count, float* x) {
-  if (norm.present) normalise_heads(norm, head_count, x);
-  if (!traits(index).rotary) return;
+backend::HeadTurn Step::turn(int64_t index, const Norm& norm, int64_t head_count, float* x) const {
+  backend::HeadTurn turn{.x = x, .head_count = head_count, .head_dim = config_.head_dim};
+  if (config_.head_norm != HeadNorm::none) turn.norm = row_norm(norm);
+  turn.own_weights = config_.head_norm == HeadNorm::own;
+  turn.norm_width =
+      config_.head_norm == HeadNorm::full ? head_count * config_.head_dim : config_.head_dim;
+  if (!traits(index).rotary) return turn;
   const bool has_own = traits(index).window > 0 && config_.window_rope.has_value();
-  backend_.rope(has_own ? model_.window_rope : model_.rope, places(), head_count, config_.head_dim,
-                x, head_count * config_.head_dim);
-}
-
-void Step::normalise_heads(const Norm& norm, int64_t head_count, float* x) {
-  const int64_t dim = config_.head_dim;
-  switch (config_.head_norm) {
-    case HeadNorm::none:
-      return;
-    case HeadNorm::shared:
-      return norm_rows(norm, x, count_ * head_count, dim, x);
-    case HeadNorm::full:
-      return norm_rows(norm, x, count_, head_count * dim, x);
-    case HeadNorm::own:
-      break;
-  }
-  const auto eps = static_cast<float>(config_.norm_eps);
-  for (int64_t row = 0; row < count_; ++row) {
-    for (int64_t head = 0; head < head_count; ++head, x += dim) {
-      const float* weight = norm.weight.data() + head * dim;
-      if (config_.norm == NormKind::rms)
-        backend_.rms_norm(x, weight, eps, 1, dim, x);
-      else
-        backend_.layer_norm(x, weight, nullptr, eps, 1, dim, x);
-    }
-  }
+  turn.rope = has_own ? &model_.window_rope : &model_.rope;
+  return turn;
 }
 
 }  // namespace bittern::model

@@ -13,28 +13,30 @@ using backend::Activations;
 void Step::ffn(int64_t index) {
   if (traits(index).experts) return experts(index);
   const Layer& layer = layer_at(index);
-  Activations& input = buffers_.input;
-  Activations& activated = buffers_.activated;
-  linear(*layer.up, input, buffers_.up, kGgufNames.up, index);
-  if (layer.gate != nullptr) linear(*layer.gate, input, buffers_.gate, kGgufNames.gate, index);
-  activate(layer.gate != nullptr, count_, config_.ffn_size);
-  norm_in_place(layer.ffn_sub_norm, activated);
-  linear(*layer.down, activated, buffers_.projected, kGgufNames.down, index);
+  linears({{layer.up.get(), buffers_.up, kGgufNames.up},
+           {layer.gate.get(), buffers_.gate, kGgufNames.gate}},
+          buffers_.input, index);
+  activate(layer.gate != nullptr, count_, config_.ffn_size, layer.ffn_sub_norm, *layer.down);
+  linears({{layer.down.get(), buffers_.projected, kGgufNames.down}}, buffers_.activated, index);
 }
 
-// activated [count, width] = act(gate) * up, or act(up).
-void Step::activate(bool gated, int64_t count, int64_t width) {
-  Activations& activated = buffers_.activated;
-  activated.count = count;
-  activated.width = width;
-  activated.written();
-  backend_.gate(config_.activation, gated ? buffers_.gate : buffers_.up,
-                gated ? buffers_.up : nullptr, count * width, activated.values);
+// activated [count, width] = norm(act(gate) * up), or norm(act(up)), for `reader`.
+void Step::activate(bool gated, int64_t count, int64_t width, const Norm& norm,
+                    const backend::Linear& reader) {
+  backend_.gate_rows({.activation = config_.activation,
+                      .gate = gated ? buffers_.gate : buffers_.up,
+                      .up = gated ? buffers_.up : nullptr,
+                      .count = count,
+                      .width = width,
+                      .norm = row_norm(norm),
+                      .out = &buffers_.activated,
+                      .codes = codes_for(reader)});
 }
 
 void Step::experts(int64_t index) {
   const ExpertConfig& experts = config_.experts;
-  linear(*layer_at(index).router, buffers_.input, buffers_.gate, kGgufNames.router, index);
+  linears({{layer_at(index).router.get(), buffers_.gate, kGgufNames.router}}, buffers_.input,
+          index);
   backend_.route(
       {.expert_count = experts.count, .chosen = experts.chosen, .renormalise = experts.renormalise},
       buffers_.gate, count_, buffers_.chosen, buffers_.shares);
@@ -59,11 +61,12 @@ void Step::expert(int64_t index, int64_t item) {
     ++gathered.count;
   }
   if (gathered.count == 0) return;
-  linear(*expert.up, gathered, buffers_.up, kGgufNames.expert_up, index, item);
-  linear(*expert.gate, gathered, buffers_.gate, kGgufNames.expert_gate, index, item);
-  activate(true, gathered.count, config_.experts.ffn_size);
-  linear(*expert.down, buffers_.activated, buffers_.expert_out, kGgufNames.expert_down, index,
-         item);
+  linears({{expert.up.get(), buffers_.up, kGgufNames.expert_up},
+           {expert.gate.get(), buffers_.gate, kGgufNames.expert_gate}},
+          gathered, index, item);
+  activate(true, gathered.count, config_.experts.ffn_size, {}, *expert.down);
+  linears({{expert.down.get(), buffers_.expert_out, kGgufNames.expert_down}}, buffers_.activated,
+          index, item);
   for (int64_t i = 0; i < gathered.count; ++i) {
     const auto at = static_cast<size_t>(i);
     backend_.add_scaled(buffers_.projected + buffers_.expert_rows[at] * width,

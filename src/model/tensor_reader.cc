@@ -286,9 +286,8 @@ std::unique_ptr<backend::Linear> TensorReader::linear(const std::string& module,
     source.row_order = std::move(shape.rows);
   }
   source.weight = keep(std::move(view));
-  auto packed = pack(source);
+  auto packed = pack(std::move(source));
   packed->rotated = is_rotated(module + ".weight");
-  if (source.ternary) release_source(*source.weight);
   return packed;
 }
 
@@ -300,7 +299,7 @@ std::unique_ptr<backend::Linear> TensorReader::linear_slice(const TensorView& st
   }
   backend::LinearSource source;
   source.weight = keep(slice(stacked, first, out));
-  auto packed = pack(source);
+  auto packed = pack(std::move(source));
   packed->rotated = is_rotated(stacked.name);
   return packed;
 }
@@ -325,7 +324,8 @@ void TensorReader::require_all_rotated_read() const {
 }
 
 // What packing finds wrong (an invalid code, a scale that is not finite) is a fault of the file.
-std::unique_ptr<backend::Linear> TensorReader::pack(const backend::LinearSource& source) {
+std::unique_ptr<backend::Linear> TensorReader::pack(backend::LinearSource source) {
+  source.mapped = is_mapped(*source.weight);
   try {
     return backend_.pack(source);
   } catch (const Error& error) {
@@ -334,14 +334,17 @@ std::unique_ptr<backend::Linear> TensorReader::pack(const backend::LinearSource&
   }
 }
 
-// Packed weights are read no more where they lie in a mapped file: the pages may go, so that no
+bool TensorReader::is_mapped(const TensorView& tensor) const {
+  return std::ranges::any_of(model_.checkpoint.maps, [&](const FileMap& map) {
+    const Bytes file = map.bytes();
+    return tensor.bytes.data() >= file.data() && tensor.bytes.data() < file.data() + file.size();
+  });
+}
+
+// What was copied is read no more where it lies in a mapped file: the pages may go, so that no
 // second copy stays resident. Tensors built in memory are left alone.
 void TensorReader::release_source(const TensorView& tensor) {
-  for (const FileMap& map : model_.checkpoint.maps) {
-    const Bytes file = map.bytes();
-    if (tensor.bytes.data() >= file.data() && tensor.bytes.data() < file.data() + file.size())
-      FileMap::release(tensor.bytes);
-  }
+  if (is_mapped(tensor)) FileMap::release(tensor.bytes);
 }
 
 std::vector<std::string> TensorReader::unused() const {

@@ -55,7 +55,7 @@ class TensorReader {
   // Rows [first, first + out) of a tensor that holds several matrices.
   std::unique_ptr<backend::Linear> linear_slice(const TensorView& stacked, int64_t first,
                                                 int64_t out);
-  std::unique_ptr<backend::Linear> pack(const backend::LinearSource& source);
+  std::unique_ptr<backend::Linear> pack(backend::LinearSource source);
 
   // Whether the file names the weight as rotated; each must be asked for in the end.
   bool is_rotated(const std::string& weight);
@@ -70,6 +70,7 @@ class TensorReader {
   TensorView weight_view(const std::string& module, const LinearShape& shape);
   TensorView transposed(const TensorView& tensor);
   const TensorView* keep(TensorView view);
+  bool is_mapped(const TensorView& tensor) const;
   void release_source(const TensorView& tensor);
 
   Model& model_;

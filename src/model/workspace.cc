@@ -30,7 +30,7 @@ class Arena {
     const int64_t blocks = backend::code_blocks(width);
     activations.codes = take<int8_t>(rows * blocks * backend::kCodeBlock);
     activations.inverse_scales = take<float>(rows);
-    activations.block_scales = take<float>(rows * blocks);
+    activations.block_scales = take<float>(rows * blocks * backend::kCodeBlockRuns);
     activations.block_sums = take<int32_t>(rows * blocks * backend::kCodeBlockSums);
     activations.sums = take<int32_t>(rows);
     return activations;
@@ -71,7 +71,7 @@ int64_t Workspace::Buffers::lay_out(const Config& config, int64_t rows, std::byt
 }
 
 int64_t Workspace::bytes(const Config& config, int64_t max_rows) {
-  return Buffers().lay_out(config, max_rows, nullptr) + kAlignment;
+  return Buffers().lay_out(config, max_rows, nullptr);
 }
 
 Workspace::Workspace(const Model& model, int64_t max_rows) : buffers_(std::make_unique<Buffers>()) {
@@ -83,11 +83,8 @@ Workspace::Workspace(const Model& model, int64_t max_rows) : buffers_(std::make_
   buffers.positions.resize(rows);
   buffers.expert_rows.resize(rows);
   buffers.expert_shares.resize(rows);
-  buffers.block.resize(static_cast<size_t>(bytes(model.config, max_rows)));
-  void* start = buffers.block.data();
-  size_t space = buffers.block.size();
-  start = std::align(kAlignment, space - kAlignment, start, space);
-  buffers.lay_out(model.config, max_rows, static_cast<std::byte*>(start));
+  buffers.block = Region(bytes(model.config, max_rows), "the buffers of a step");
+  buffers.lay_out(model.config, max_rows, buffers.block.data());
 }
 
 Workspace::~Workspace() = default;

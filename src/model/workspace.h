@@ -5,13 +5,14 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/region.h"
 #include "model/forward.h"
 
 namespace bittern::model {
 
-// One arena, every buffer 64-byte aligned; R = max_rows, H = hidden_size, A and K the widths of
-// queries and keys, F the wider of a layer's ffn and an expert's, E experts, C chosen of them (all
-// rows of f32 but where said):
+// One arena in huge pages, every buffer 64-byte aligned; R = max_rows, H = hidden_size, A and K the
+// widths of queries and keys, F the wider of a layer's ffn and an expert's, E experts, C chosen of
+// them (all rows of f32 but where said):
 //   hidden [R,H]  projected [R,H]  input [R,H]+codes  query [R,A]  key [R,K]  value [R,K]
 //   attended [R,A]+codes  gate [R,F]  up [R,F]  activated [R,F]+codes
 //   with experts: shares [R,C]  chosen [R,C] int32  gathered [R,H]+codes  expert_out [R,H]
@@ -30,7 +31,7 @@ struct Workspace::Buffers {
   std::vector<int32_t> tokens, positions;
   std::vector<int32_t> expert_rows;  // of the step, that go to the expert at hand
   std::vector<float> expert_shares;  // theirs
-  std::vector<std::byte> block;
+  Region block;
 
   // Lays the buffers out over `start` (null: only counts); returns the bytes they take.
   int64_t lay_out(const Config &config, int64_t rows, std::byte *start);

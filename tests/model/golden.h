@@ -37,7 +37,9 @@ std::unique_ptr<model::Model> bind_case(format::Checkpoint checkpoint, backend::
 // share the work of these tiny models.
 class Cpu {
  public:
-  explicit Cpu(int threads = 1, const kernel::Table* table = nullptr);  // null: the best here
+  // Table null: the best here. `float_activations` as in CpuOptions.
+  explicit Cpu(int threads = 1, const kernel::Table* table = nullptr,
+               bool float_activations = false);
   backend::Backend& operator*() { return *backend_; }
 
  private:

@@ -62,10 +62,11 @@ std::vector<const kernel::Table*> runnable_tables() {
   return tables;
 }
 
-Cpu::Cpu(int threads, const kernel::Table* table)
+Cpu::Cpu(int threads, const kernel::Table* table, bool float_activations)
     : pool_(threads),
       backend_(backend::make_cpu_backend(
-          pool_, table != nullptr ? *table : *runnable_tables().front(), {.inline_work = 0})) {}
+          pool_, table != nullptr ? *table : *runnable_tables().front(),
+          {.inline_work = 0, .float_activations = float_activations})) {}
 
 Runner::Runner(const model::Model& model, backend::Backend& backend, backend::KvType type,
                int64_t max_rows)

@@ -1,5 +1,5 @@
 // The logits of a model for given token ids, for tests/oracles/test_families.py: no tokenizer, f32
-// keys and values, one thread.
+// keys, values and activations, one thread.
 //
 //   logit_pipe MODEL        stdin: int32 ids; stdout: float32 [ids, vocab_size] (of an encoder the
 //                           hidden states [ids, hidden_size])
@@ -56,7 +56,8 @@ std::vector<float> outputs(const model::Model& model, backend::Backend& backend,
 void run(const char* path) {
   const std::vector<int32_t> ids = read_ids();
   ThreadPool threads(1);
-  const auto backend = backend::make_cpu_backend(threads, kernel::select(Log(Log::Level::quiet)));
+  const auto backend = backend::make_cpu_backend(threads, kernel::select(Log(Log::Level::quiet)),
+                                                 {.float_activations = true});
   format::Checkpoint checkpoint = format::open_checkpoint(path);
   const model::ArchSpec& arch = model::find_architecture(checkpoint);
   model::Config config = model::read_config(checkpoint, arch);
