@@ -99,10 +99,11 @@ struct Inputs {
       : values(static_cast<size_t>(rows * width)),
         codes(static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlock)),
         inverse_scales(static_cast<size_t>(rows)),
-        block_scales(static_cast<size_t>(rows * backend::code_blocks(width))),
+        block_scales(
+            static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlockRuns)),
         sums(static_cast<size_t>(rows)),
-        block_sums(static_cast<size_t>(rows * backend::code_blocks(width) *
-                                       backend::kCodeBlockSums)) {
+        block_sums(
+            static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlockSums)) {
     random::Sequence draw(1);
     for (float& value : values) value = static_cast<float>(draw.uniform() * 2.0 - 1.0);
     activations.values = values.data();

@@ -24,10 +24,10 @@ struct ProbeShape {
 struct ProbeData {
   explicit ProbeData(const ProbeShape& shape);
   std::vector<float> x, y, z, out;
-  std::vector<float> cosine, sine;
+  std::vector<float> cosine, sine, scratch;
   std::vector<int8_t> codes;
   std::vector<int32_t> sums, dots;
-  std::vector<uint8_t> strip, blocks;
+  std::vector<uint8_t> strips, blocks, unpacked;
   std::vector<uint16_t> halves;
 };
 

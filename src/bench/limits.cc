@@ -4,10 +4,10 @@
 #include <atomic>
 #include <cstring>
 
-#include "backend/cpu/region.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "base/region.h"
 #include "bench/read_streams.h"
 
 namespace bittern::bench {
@@ -77,7 +77,7 @@ class Buffer {
     const int64_t bytes =
         std::max(kLeastBufferBytes, std::min(wanted, memory::available_bytes() / 4));
     const int64_t unit = kReadSliceBytes * threads_;
-    region_ = backend::Region(std::max<int64_t>(1, bytes / unit) * unit, "bandwidth measurement");
+    region_ = Region(std::max<int64_t>(1, bytes / unit) * unit, "bandwidth measurement");
     pool.run(threads_, [&](int64_t thread, int) {
       std::memset(part(static_cast<int>(thread)), 0x5a, static_cast<size_t>(part_bytes()));
     });
@@ -88,7 +88,7 @@ class Buffer {
 
  private:
   int threads_;
-  backend::Region region_;
+  Region region_;
 };
 
 Spread measure_read(ThreadPool& pool, const Buffer& buffer, const ReadLimit& how, double seconds) {

@@ -7,10 +7,11 @@
 namespace bittern::bench {
 namespace {
 
-// Bytes that a product with this layer reads: of a codec's layout what the codec takes, of a
-// packed one what the layer holds.
+// Bytes that a product with this layer reads: of weights that lie in the file what the codec takes,
+// of packed ones what the layer holds.
 double weight_bytes(const backend::Linear& linear) {
-  if (const codec::Codec* codec = codec::find(linear.layout)) {
+  const bool packed = linear.kernel.starts_with("block/");
+  if (const codec::Codec* codec = packed ? nullptr : codec::find(linear.layout)) {
     if (const auto bytes = codec->tensor_bytes(linear.out_size, linear.in_size))
       return static_cast<double>(*bytes);
   }
@@ -102,7 +103,8 @@ StepWork work_of_step(const model::Model& model, backend::KvType kv_type,
     for (const int64_t position : positions)
       seen += static_cast<double>(window > 0 ? std::min(position + 1, window) : position + 1);
     work.bytes += seen * kv_bytes;
-    work.float32_operations += 4.0 * seen * static_cast<double>(config.query_width());
+    (kv_type == backend::KvType::int8 ? work.int8_operations : work.float32_operations) +=
+        4.0 * seen * static_cast<double>(config.query_width());
   }
   add_linear(model.head.get(), static_cast<double>(logit_rows), work);
   return work;

@@ -82,17 +82,20 @@ TEST(ReadStreams, ReadsAnyNumberOfStreams) {
   }
 }
 
-// A member of kernel::Table without a probe would be a kernel that nobody measures.
-TEST(KernelProbes, CoverTheTable) {
-  std::ifstream file(BITTERN_SOURCE "/src/kernel/kernel.h");
+// The function pointers of a struct in a header of src/kernel.
+std::set<std::string> entries_of(const std::string& header, const std::string& name) {
+  std::ifstream file(BITTERN_SOURCE "/src/kernel/" + header);
   std::stringstream text;
   text << file.rdbuf();
   std::string table = text.str();
-  const size_t begin = table.find("struct Table {");
-  ASSERT_NE(begin, std::string::npos);
+  const size_t begin = table.find("struct " + name + " {");
+  if (begin == std::string::npos) {
+    ADD_FAILURE() << header << " has no struct " << name;
+    return {};
+  }
   table = table.substr(begin, table.find("\n};", begin) - begin);
   table = std::regex_replace(table, std::regex("//[^\n]*"), "");
-  std::set<std::string> members, probed;
+  std::set<std::string> members;
   const std::regex pointer(R"(\(\*(\w+)\)\()");
   for (std::sregex_iterator it(table.begin(), table.end(), pointer), end; it != end; ++it)
     members.insert((*it)[1]);
@@ -100,9 +103,24 @@ TEST(KernelProbes, CoverTheTable) {
   for (std::sregex_iterator it(table.begin(), table.end(), decoders), end; it != end; ++it) {
     const std::string names = (*it)[1];
     const std::regex word(R"(\w+)");
-    for (std::sregex_iterator name(names.begin(), names.end(), word); name != end; ++name)
-      members.insert((*name)[0]);
+    for (std::sregex_iterator each(names.begin(), names.end(), word); each != end; ++each)
+      members.insert((*each)[0]);
   }
+  return members;
+}
+
+// A member of kernel::Table, or of a family's table, without a probe would be a kernel that nobody
+// measures. Probes of a family carry its name: "attention_softmax".
+TEST(KernelProbes, CoverTheTables) {
+  std::set<std::string> members = entries_of("kernel.h", "Table"), probed;
+  for (const std::string& entry : entries_of("ternary.h", "TernaryKernels"))
+    members.insert("ternary_" + entry);
+  for (const std::string& entry : entries_of("real.h", "RealKernels"))
+    members.insert("real_" + entry);
+  for (const std::string& entry : entries_of("attention.h", "AttentionKernels"))
+    members.insert("attention_" + entry);
+  for (const std::string& entry : entries_of("block.h", "BlockKernels"))
+    members.insert("block_" + entry);
   for (const KernelProbe& probe : kernel_probes()) probed.insert(std::string(probe.entry));
   EXPECT_EQ(probed, members);
 }
