@@ -11,6 +11,7 @@
 #include "format/vocab.h"
 #include "kernel/select.h"
 #include "model/bind.h"
+#include "store/home.h"
 #include "store/resolve.h"
 
 namespace bittern::cli {
@@ -66,6 +67,39 @@ void ModelFlags::declare_context(Flags& flags) {
   for (const KvName& row : kKvNames) names.push_back(row.name);
   flags.choice({"--kv-type", "TYPE", "Keys and values as f32, f16 (default) or int8."}, &kv_type,
                names);
+}
+
+void ModelFlags::declare_activations(Flags& flags) {
+  flags.choice({"--activations", "TYPE",
+                "What meets weights of block formats (Q4_K, ...): int8 (default), or f32, slow "
+                "and exact."},
+               &activations, {"int8", "f32"});
+}
+
+void ModelFlags::declare_cache(Flags& flags) {
+  flags.text({"--cache", "on|off|DIR",
+              "Keep packed weights for the next load: on (default; in the store), off, or in this "
+              "folder."},
+             &cache);
+}
+
+std::optional<backend::PackCacheOptions> ModelFlags::pack_cache(const Log& log) const {
+  if (cache == "off") return std::nullopt;
+  backend::PackCacheOptions options;
+  if (cache && cache != "on") {
+    if (cache->empty()) fail(ErrorKind::usage, "--cache: on, off or a folder expected, got \"\"");
+    options.folder = *cache;
+    options.least_bytes = 0;  // whoever names a folder wants a file in it
+    return options;
+  }
+  try {
+    options.folder = model_store::Home::from_environment().packed();
+  } catch (const Error& error) {
+    if (cache) throw;
+    log.detail("packed weights are not kept: {}", error.message());
+    return std::nullopt;
+  }
+  return options;
 }
 
 format::Checkpoint ModelFlags::open() const {
@@ -136,6 +170,7 @@ Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, Run
   const int64_t available = memory::available_bytes();
   model::LoadOptions options;
   options.plan.kv_type = session.kv_type;
+  options.plan.float_activations = flags.float_activations();
   options.plan.max_rows = shape.max_rows;
   options.plan.context = shape.context > 0
                              ? shape.context
@@ -151,7 +186,12 @@ Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, Run
   model::require_memory(plan, available, config.file);
 
   session.threads = std::make_unique<ThreadPool>(flags.thread_count());
-  session.backend = backend::make_cpu_backend(*session.threads, kernel::select(log));
+  if (auto cache_options = flags.pack_cache(log))
+    session.cache =
+        std::make_unique<backend::PackCache>(*std::move(cache_options), checkpoint.maps, log);
+  session.backend = backend::make_cpu_backend(
+      *session.threads, kernel::select(log),
+      {.float_activations = flags.float_activations(), .cache = session.cache.get()});
   {
     Progress progress("loading", config.layer_count, Progress::Unit::items, "layers",
                       log.level() == Log::Level::quiet);
@@ -159,6 +199,10 @@ Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, Run
     session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
   }
   session.load_seconds = monotonic_seconds() - started;
+  if (session.cache) {
+    session.cache->finish();
+    log.detail("packed weights: {}", session.cache->summary());
+  }
   log.detail("loaded in {:.2f} s on {}; kernels: {}", session.load_seconds,
              session.backend->description(), fmt::join(session.kernels(), ", "));
   return session;

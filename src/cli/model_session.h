@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/pack_cache.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "cli/flags.h"
@@ -19,16 +20,21 @@
 namespace bittern::cli {
 
 struct ModelFlags {
-  std::optional<std::string> path, gguf_dialect, kv_type;
+  std::optional<std::string> path, gguf_dialect, kv_type, activations, cache;
   std::optional<int64_t> threads, context;
 
   void declare_path(Flags& flags);     // MODEL, --gguf-dialect
   void declare_threads(Flags& flags);  // --threads
   void declare_context(Flags& flags);  // --context, --kv-type
+  void declare_activations(Flags& flags);
+  void declare_cache(Flags& flags);
 
   format::Checkpoint open() const;
   int thread_count() const;
   backend::KvType kv() const;
+  // Where packed weights are kept; nothing where they are not to be, or nobody says where.
+  std::optional<backend::PackCacheOptions> pack_cache(const Log& log) const;
+  bool float_activations() const { return activations == "f32"; }
 };
 
 std::string_view kv_type_name(backend::KvType type);
@@ -44,6 +50,7 @@ struct RunShape {
 // whose memory it uses, that before the threads.
 struct Session {
   std::unique_ptr<ThreadPool> threads;
+  std::unique_ptr<backend::PackCache> cache;  // null: none
   std::unique_ptr<backend::Backend> backend;
   std::unique_ptr<model::Model> model;
   backend::KvType kv_type = backend::KvType::f16;

@@ -5,6 +5,7 @@
 //   models/NAME/...             its files
 //   unfinished/NAME/            a pull under way, or cut; moved to models/ when it is whole
 //   unfinished/NAME.lock        held while somebody pulls or removes NAME
+//   packed/                     weights in the layouts of kernels (--cache, docs/cache.md)
 //
 // A folder below models/ appears by one rename: it is whole or it is not there.
 #pragma once
@@ -63,6 +64,7 @@ class Home {
   std::filesystem::path unfinished(const std::string& name) const {
     return root_ / "unfinished" / name;
   }
+  std::filesystem::path packed() const { return root_ / "packed"; }
   std::filesystem::path lock_file(const std::string& name) const {
     return root_ / "unfinished" / (name + ".lock");
   }

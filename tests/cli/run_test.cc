@@ -78,7 +78,7 @@ TEST(Run, JsonHasItsKeysAndAgreesWithTheText) {
   for (const auto& [key, value] : json["statistics"].items()) keys.push_back(key);
   EXPECT_EQ(keys, (Words{"load_seconds", "prompt_tokens", "prefill_tokens_per_second",
                          "text_tokens", "decode_tokens_per_second", "peak_memory_bytes", "context",
-                         "kv_type", "backend", "kernels"}));
+                         "kv_type", "backend", "packed_weights", "kernels"}));
   EXPECT_EQ(json["prompt"], kPrompt);
   EXPECT_EQ(json["token_ids"].size(), 12u);
   EXPECT_EQ(json["statistics"]["prompt_tokens"], json["prompt_ids"].size());

@@ -107,7 +107,9 @@ class Bench final : public Command {
     flags.choice({"--limits", "WHICH", "Measure the machine's limits too: on (default) or off."},
                  &limits_flag_, {"on", "off"});
     model_flags_.declare_context(flags);
+    model_flags_.declare_activations(flags);
     model_flags_.declare_threads(flags);
+    model_flags_.declare_cache(flags);
     flags.toggle({"--json", "", "One JSON document."}, &json_);
     flags.toggle({"--csv", "", "One line for each case."}, &csv_);
     flags.text({"--svg", "FILE", "Draws the results too."}, &svg_);
@@ -145,7 +147,8 @@ class Bench final : public Command {
             {"--repetitions", repetitions_.has_value()},
             {"--context", model_flags_.context.has_value()},
             {"--kv-type", model_flags_.kv_type.has_value()},
-            {"--gguf-dialect", model_flags_.gguf_dialect.has_value()}},
+            {"--gguf-dialect", model_flags_.gguf_dialect.has_value()},
+            {"--cache", model_flags_.cache.has_value()}},
            "kernels");
     bench::KernelBenchOptions options;
     options.rows = list(batches_, "--batch", 1, kBatchMax, kKernelRows);
@@ -162,7 +165,8 @@ class Bench final : public Command {
       one_thread = bench::measure_limits(alone, table.name, features);
       report_.limits = bench::measure_limits(pool, table.name, features);
     }
-    const auto backend = backend::make_cpu_backend(pool, table);
+    const auto backend = backend::make_cpu_backend(
+        pool, table, {.float_activations = model_flags_.float_activations()});
     const auto total = static_cast<int64_t>(bench::kernel_probes().size() *
                                                 bench::runnable_tables(features).size() +
                                             options.codecs.size() * options.rows.size());
@@ -212,6 +216,7 @@ class Bench final : public Command {
 
     measure_limits_first(log);
     const Session session = load_session(std::move(checkpoint), model_flags_, run_shape(), log);
+    if (session.cache) session.cache->wait();  // or its thread would slow the first cases
     report_.backend = session.backend->description();
     report_.kernels = session.kernels();
     report_.context = session.shape.context;
@@ -225,7 +230,9 @@ class Bench final : public Command {
     if (shape_ && model_flags_.path)
       fail(ErrorKind::usage, "bench: MODEL or --shape expected, got both");
     if (shape_) {
-      refuse({{"--gguf-dialect", model_flags_.gguf_dialect.has_value()}}, "--shape");
+      refuse({{"--gguf-dialect", model_flags_.gguf_dialect.has_value()},
+              {"--cache", model_flags_.cache.has_value()}},
+             "--shape");
       return;
     }
     if (!model_flags_.path) fail(ErrorKind::usage, "bench: MODEL, kernels or --shape expected");

@@ -65,7 +65,9 @@ class Embed final : public Command {
                  &truncate_);
     flags.toggle({"--similarity", "", "Print the cosine of every pair instead of the vectors."},
                  &similarity_);
+    model_flags_.declare_activations(flags);
     model_flags_.declare_threads(flags);
+    model_flags_.declare_cache(flags);
     flags.toggle({"--json", "", "One JSON document."}, &json_);
     flags.note(
         "One line per text: its numbers, whose squares sum to 1. With --similarity, line i holds "

@@ -57,9 +57,11 @@ class Eval final : public Command {
     flags.argument("TASK", &task_, true, "perplexity");
     flags.argument("FILE", &file_, true, "The text, - for standard input.");
     model_flags_.declare_context(flags);
+    model_flags_.declare_activations(flags);
     flags.integer({"--chunks", "N", "Measure the first N chunks only; all by default."}, &chunks_,
                   1, kChunksMax);
     model_flags_.declare_threads(flags);
+    model_flags_.declare_cache(flags);
     flags.toggle({"--json", "", "One JSON document."}, &json_);
     flags.note(
         "perplexity follows llama.cpp's protocol: chunks of --context tokens (default "

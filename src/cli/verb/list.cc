@@ -1,6 +1,7 @@
 // bittern list: the models that are here, or that the catalogue offers.
 #include <algorithm>
 
+#include "backend/cpu/pack_folder.h"
 #include "base/error.h"
 #include "base/json_write.h"
 #include "base/progress.h"
@@ -84,7 +85,18 @@ class List final : public Command {
     for (const Installed& model : list)
       text += row_text(model.name, model.bytes(),
                        model.licence.empty() ? "see source" : model.licence, model.source);
+    say_packed(log);
     return text;
+  }
+
+  static void say_packed(const Log& log) {
+    int64_t bytes = 0;
+    const auto packs =
+        backend::PackFolder(model_store::Home::from_environment().packed()).list();
+    for (const auto& pack : packs) bytes += pack.bytes;
+    if (packs.empty()) return;
+    log.info("packed weights kept for loading: {} in {} file{}; bittern rm --packed removes them",
+             format_bytes(static_cast<double>(bytes)), packs.size(), packs.size() == 1 ? "" : "s");
   }
 
   std::string available(const Log& log) const {

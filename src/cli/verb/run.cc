@@ -112,7 +112,9 @@ void Run::declare(Flags& flags) {
   flags.texts({"--stop", "TEXT", "Stop before this text. Repeatable."}, &stops_);
   flags.toggle({"--ignore-eos", "", "Never choose a token that ends the text."}, &ignore_eos_);
   model_flags_.declare_context(flags);
+  model_flags_.declare_activations(flags);
   model_flags_.declare_threads(flags);
+  model_flags_.declare_cache(flags);
   flags.text({"--system", "TEXT", "A system message before the prompt."}, &system_);
   flags.toggle({"--raw", "", "The prompt as it is, without the model's chat template."}, &raw_);
   flags.text({"--chat-template", "FILE", "A Jinja template in place of the model's own."},
@@ -287,6 +289,7 @@ JsonBuilder Run::document(const Session& session, const std::vector<int32_t>& id
             {"context", session.shape.context},
             {"kv_type", kv_type_name(session.kv_type)},
             {"backend", session.backend->description()},
+            {"packed_weights", session.cache ? session.cache->state() : "off"},
             {"kernels", session.kernels()}}}};
 }
 
