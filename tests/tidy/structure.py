@@ -73,6 +73,8 @@ def check_dead_sources(tree):
         elif parts[0] == "fuzz":
             built = len(parts) == 2 and (path.endswith("_fuzz.cc") or
                                          parts[1] in tree.text("fuzz/CMakeLists.txt"))
+        elif parts[:2] == ["bench", "kernels"]:
+            built = len(parts) == 3 and "bench/kernels/*.cc" in tree.text("tests/CMakeLists.txt")
         if not built:
             findings.append(Finding(path, 0, "no build rule compiles this file"))
     return findings
