@@ -37,11 +37,6 @@ template <Range>
   return dot;
 }
 
-// Adds products of pairs of int16.
-[[gnu::always_inline]] inline Ints dot_pairs(Ints total, Ints a, Ints b) {
-  return _mm256_dpwssd_avx_epi32(total, a, b);
-}
-
 #include "kernel/isa/block_dots.inl"
 #include "kernel/isa/block_quantise.inl"
 
