@@ -128,7 +128,12 @@ TEST(Select, SelfTestNoticesEachWrongEntry) {
       t.attention = &attention;
     });
   };
-  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) { a.products_f16 = a.products_f32; }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.products_f16 = [](const PanelProduct& job) {
+      scalar_attention.products_f16(job);
+      job.out[1] += 1e-3f;
+    };
+  }));
   EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
     a.key_dots = [](const KeyDots& job) {
       scalar_attention.key_dots(job);
