@@ -50,7 +50,6 @@ struct Problem {
     strip_bytes = kernel::block_strip_bytes(*layout, kColumns);
     const int64_t total = kernel::block_bytes(*layout, kOutputs, kColumns);
     packed.resize(static_cast<size_t>(total) + 64);
-    scratch.resize(static_cast<size_t>(kernel::block_scratch_bytes(kBlocks)) + 64);
     for (int64_t n = 0; n < kOutputs; n += kernel::kBlockStripRows) {
       int64_t order[kernel::kBlockStripRows];
       for (int64_t i = 0; i < kernel::kBlockStripRows; ++i) order[i] = n + i;
@@ -86,7 +85,7 @@ struct Problem {
   std::vector<float> out;
   const kernel::BlockLayout* layout = nullptr;
   int64_t strip_bytes = 0;
-  std::vector<uint8_t> packed, scratch;
+  std::vector<uint8_t> packed;
 };
 
 float half_at(const uint8_t* bytes) {
@@ -177,8 +176,7 @@ void shipped(Problem& p, const kernel::Table& table) {
                        .outputs = kernel::kBlockStripRows,
                        .bias = nullptr,
                        .out = p.out.data() + n,
-                       .stride = kOutputs,
-                       .scratch = Problem::aligned(p.scratch)});
+                       .stride = kOutputs});
   }
 }
 

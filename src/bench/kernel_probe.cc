@@ -73,8 +73,7 @@ void run_block_dots(const Table& t, ProbeData& d, const Shape& s) {
                  .outputs = s.weights,
                  .bias = nullptr,
                  .out = d.out.data(),
-                 .stride = s.weights,
-                 .scratch = d.unpacked.data()});
+                 .stride = s.weights});
 }
 template <codec::Id kCodec>
 double block_strip_bytes(const Shape& s) {
@@ -628,8 +627,6 @@ ProbeData::ProbeData(const ProbeShape& shape) {
   dots.assign(static_cast<size_t>(shape.rows * std::max(shape.weights, kernel::kStripRows)), 1000);
   halves.resize(count);
   scratch.resize(kernel::kRealScratch);
-  const int64_t block_scratch = kernel::block_scratch_bytes(kernel::block_count(shape.columns));
-  unpacked.resize(static_cast<size_t>(block_scratch));
   // Any byte is a block's; the second of every two stays small, so that f16 scales are finite.
   blocks.resize(static_cast<size_t>(elements * kMostElementBytes + 64));
   for (uint8_t& byte : blocks) byte = static_cast<uint8_t>(draw.below(256) & 0x3b);

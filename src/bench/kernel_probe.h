@@ -27,7 +27,7 @@ struct ProbeData {
   std::vector<float> cosine, sine, scratch;
   std::vector<int8_t> codes;
   std::vector<int32_t> sums, dots;
-  std::vector<uint8_t> strips, blocks, unpacked;
+  std::vector<uint8_t> strips, blocks;
   std::vector<uint16_t> halves;
 };
 

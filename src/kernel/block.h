@@ -94,7 +94,6 @@ struct BlockDots {
   const float* bias;  // [outputs], or null
   float* out;         // out[m * stride + n]
   int64_t stride;
-  uint8_t* scratch;  // block_scratch_bytes(blocks), 64-byte aligned
 };
 
 struct BlockKernels {
@@ -136,12 +135,6 @@ struct BlockOffsets {
   if (integer) super_bytes = layout.scales == BlockScales::integer_minima ? 64 : 32;
   const int64_t supers = code_bytes + scale_bytes + minimum_bytes;
   return {code_bytes, code_bytes + scale_bytes, supers, (supers + super_bytes + 63) / 64 * 64};
-}
-
-// What BlockDots::scratch must hold: a strip unpacked to 8-bit codes, its scales as floats or
-// int32 beside them.
-[[gnu::always_inline]] constexpr inline int64_t block_scratch_bytes(int64_t blocks) {
-  return blocks * (kBlockColumns * kBlockStripRows + 3 * 16 * kBlockStripRows * 4);
 }
 
 }  // namespace bittern::kernel

@@ -232,11 +232,10 @@ std::vector<float> run_blocks(const Table& table, const Probe& probe) {
     const std::vector<uint8_t> bytes = random_block_strip(draw, *layout, kBlocks);
     std::vector<Line> strip(bytes.size() / sizeof(Line));
     std::memcpy(strip.data(), bytes.data(), bytes.size());
-    std::vector<Line> scratch(block_scratch_bytes(kBlocks) / sizeof(Line));
     float results[kBlockRows * kBlockStripRows];
     table.block->dots({layout, strip.data()->bytes, kBlocks, codes.data(), scales.data(),
                        sums.data(), kBlockRows, kBlockRows, kBlockStripRows, probe.weights.data(),
-                       results, kBlockStripRows, scratch.data()->bytes});
+                       results, kBlockStripRows});
     out.insert(out.end(), std::begin(results), std::end(results));
   }
   return out;

@@ -45,10 +45,8 @@ std::vector<float> run(const BlockKernels& kernels, const BlockLayout& layout,
   const int64_t stride = shape.outputs + 3;
   Guarded<float> out(shape.rows == 0 ? 0 : shape.rows * stride - 3);
   for (int64_t i = 0; i < out.size(); ++i) out[i] = -77.0f;
-  Guarded<uint8_t> scratch(block_scratch_bytes(shape.blocks));
   kernels.dots({&layout, strip.data(), shape.blocks, rows.codes.data(), rows.scales.data(),
-                rows.sums.data(), shape.rows, rows.pitch, shape.outputs, bias, out.data(), stride,
-                scratch.data()});
+                rows.sums.data(), shape.rows, rows.pitch, shape.outputs, bias, out.data(), stride});
   for (int64_t i = 0; i < out.size(); ++i) {
     if (i % stride >= shape.outputs) {
       EXPECT_EQ(out[i], -77.0f) << "written between rows, at " << i;

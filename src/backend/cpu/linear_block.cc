@@ -37,8 +37,6 @@ void CpuBackend::pack_block(const LinearSource& source, const kernel::BlockLayou
   linear.scale = source.weight->scale;
   linear.layout = std::string(codec::get(source.weight->codec).name);
   linear.kernel = fmt::format("block/{}", table_.block->name);
-  const int64_t scratch_bytes = kernel::block_scratch_bytes(kernel::block_count(columns));
-  scratch_.grow(pool_.thread_count(), (scratch_bytes + 3) / 4);
   const int64_t strip_bytes = kernel::block_strip_bytes(layout, columns);
   if (find_strips(source, strip_bytes, linear)) return;
   make_strips(source, strip_bytes, linear, [&](int64_t strip, int, uint8_t* to) {
@@ -82,8 +80,7 @@ void CpuBackend::block_strip(const CpuLinear& weights, const Activations& in,
                       .outputs = outputs,
                       .bias = scaled ? nullptr : bias,
                       .out = out,
-                      .stride = task.out_stride,
-                      .scratch = reinterpret_cast<uint8_t*>(scratch_.of(task.worker))});
+                      .stride = task.out_stride});
   if (!scaled) return;
   for (int64_t row = 0; row < task.rows; ++row, out += task.out_stride) {
     table_.scale(out, outputs, weights.scale);
