@@ -126,6 +126,8 @@ struct KvShape {
 class KvStore {
  public:
   virtual ~KvStore() = default;
+  // Page `to` of every layer and head becomes what page `from` is.
+  virtual void copy_page(int32_t from, int32_t to) = 0;
   KvShape shape;
 };
 // Bytes that make_kv_store would take; the planner prints them before it asks.

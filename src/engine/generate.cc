@@ -120,22 +120,6 @@ class Generator {
 
 }  // namespace
 
-std::string_view finish_reason_name(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::stop_token:
-      return "stop_token";
-    case FinishReason::stop_string:
-      return "stop_string";
-    case FinishReason::max_tokens:
-      return "max_tokens";
-    case FinishReason::context_full:
-      return "context_full";
-    case FinishReason::interrupted:
-      return "interrupted";
-  }
-  return "";
-}
-
 Generation generate(const LogitSource& source, const text::Tokenizer& tokenizer,
                     std::span<const int32_t> prompt, const GenerateOptions& options,
                     const std::function<void(std::string_view text)>& emit) {

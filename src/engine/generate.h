@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/finish_reason.h"
 #include "engine/log_probability.h"
 #include "engine/sampling_options.h"
 #include "text/tokenizer.h"
@@ -25,10 +26,6 @@ struct LogitSource {
   int64_t context = 0;
   int64_t max_step_tokens = 512;
 };
-
-enum class FinishReason { stop_token, stop_string, max_tokens, context_full, interrupted };
-// As in --json: "stop_token", "stop_string", "max_tokens", "context_full", "interrupted".
-std::string_view finish_reason_name(FinishReason reason);
 
 struct GenerateOptions {
   SamplingOptions sampling;

@@ -24,6 +24,15 @@ class ReferenceLinear final : public backend::Linear {
 class ReferenceKvStore final : public backend::KvStore {
  public:
   std::vector<double> keys, values;  // [layer][page][token][kv_head * head_dim]
+  void copy_page(int32_t from, int32_t to) override {
+    const int64_t bytes = backend::kPageTokens * shape.kv_head_count * shape.head_dim;
+    for (int64_t layer = 0; layer < shape.layer_count; ++layer) {
+      const int64_t base = layer * shape.page_count;
+      for (std::vector<double>* side : {&keys, &values})
+        std::copy_n(side->begin() + (base + from) * bytes, bytes,
+                    side->begin() + (base + to) * bytes);
+    }
+  }
   size_t offset(int64_t layer, const RowPlace& row, int64_t position) const {
     const int64_t page = row.pages[position / backend::kPageTokens];
     const int64_t token =

@@ -71,6 +71,7 @@ class CpuKvStore final : public KvStore {
   // [layer, page, kv head] panels of keys, the same of values (kv_layout.h).
   Region keys, values;
 
+  void copy_page(int32_t from, int32_t to) override;
   // Which of the panels, counted in pages of one head.
   int64_t slot(int64_t layer, int64_t page, int64_t head) const {
     return (layer * shape.page_count + page) * shape.kv_head_count + head;

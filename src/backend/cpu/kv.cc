@@ -11,6 +11,7 @@
 // (2^-16 of the largest weight times scale): kernel/attention.h.
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "backend/cpu/device.h"
@@ -80,6 +81,22 @@ std::unique_ptr<KvStore> CpuBackend::make_kv_store(const KvShape& shape) {
   store->values = Region(slots * layout.value_bytes(), "KV cache");
   grow_attention(shape);
   return store;
+}
+
+void CpuKvStore::copy_page(int32_t from, int32_t to) {
+  BITTERN_CHECK(from >= 0 && from < shape.page_count && to >= 0 && to < shape.page_count,
+                "pages {} and {} of {}", from, to, shape.page_count);
+  const KvLayout layout(shape);
+  const auto copy = [](std::byte* base, int64_t bytes, int64_t source, int64_t place) {
+    std::memcpy(base + place * bytes, base + source * bytes, static_cast<size_t>(bytes));
+  };
+  for (int64_t layer = 0; layer < shape.layer_count; ++layer) {
+    for (int64_t head = 0; head < shape.kv_head_count; ++head) {
+      const int64_t source = slot(layer, from, head), place = slot(layer, to, head);
+      copy(keys.data(), layout.key_bytes(), source, place);
+      copy(values.data(), layout.value_bytes(), source, place);
+    }
+  }
 }
 
 void CpuBackend::store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows,

@@ -1,0 +1,404 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace bittern::engine {
+namespace {
+
+constexpr int64_t kMostChoices = 128;
+
+}  // namespace
+
+Engine::Engine(StepModel& model, const text::Tokenizer* tokenizer, EngineOptions options)
+    : model_(model),
+      tokenizer_(tokenizer),
+      options_(std::move(options)),
+      limits_(model.limits()),
+      context_(std::min(limits_.context, limits_.page_count * backend::kPageTokens)),
+      token_count_(tokenizer == nullptr
+                       ? limits_.vocab_size
+                       : std::min<int64_t>(limits_.vocab_size, tokenizer->vocab_size())),
+      pages_(limits_.page_count),
+      scheduler_(pages_, {.max_rows = limits_.max_rows,
+                          .max_logit_rows = limits_.max_logit_rows,
+                          .max_sequences = options_.max_sequences}) {
+  rows_.reserve(static_cast<size_t>(limits_.max_rows));
+}
+
+void Engine::validate(const Request& request) const {
+  const auto length = static_cast<int64_t>(request.prompt.size());
+  if (length == 0) fail(ErrorKind::usage, "prompt: at least one token expected");
+  if (length > context_)
+    fail(ErrorKind::usage, "prompt: {} tokens, the context has {}", length, context_);
+  for (const int32_t token : request.prompt) {
+    if (token < 0 || token >= limits_.vocab_size)
+      fail(ErrorKind::usage, "prompt: token {}, the vocabulary has {}", token, limits_.vocab_size);
+  }
+  for (const LogitBias& bias : request.sampling.logit_bias) {
+    if (bias.token < 0 || bias.token >= token_count_)
+      fail(ErrorKind::usage, "logit_bias: token {}, the vocabulary has {}", bias.token,
+           token_count_);
+  }
+  if (request.max_tokens && *request.max_tokens < 0)
+    fail(ErrorKind::usage, "max_tokens: at least 0 expected, got {}", *request.max_tokens);
+  if (request.choices < 1 || request.choices > kMostChoices)
+    fail(ErrorKind::usage, "n: 1 to {} expected, got {}", kMostChoices, request.choices);
+  if (request.best_of != 0 && (request.best_of < request.choices || request.best_of > kMostChoices))
+    fail(ErrorKind::usage, "best_of: {} (n) to {} expected, got {}", request.choices, kMostChoices,
+         request.best_of);
+  for (const auto& count :
+       {request.top_log_probability_count, request.prompt_log_probability_count}) {
+    if (count && (*count < 0 || *count > token_count_))
+      fail(ErrorKind::usage, "log-probabilities: 0 to {} expected, got {}", token_count_, *count);
+  }
+  if (std::ranges::find(request.stops, "") != request.stops.end())
+    fail(ErrorKind::usage, "stop: an empty string");
+  engine::validate(request.sampling, ErrorKind::usage, "request");
+}
+
+int64_t Engine::submit(Request request, Sink sink) {
+  validate(request);
+  const auto length = static_cast<int64_t>(request.prompt.size());
+  const std::lock_guard lock(mutex_);
+  if (queued_requests_ >= options_.max_queued_requests)
+    fail(ErrorKind::resources, "the queue is full: {} requests wait", queued_requests_);
+  if (queued_requests_ > 0 && queued_tokens_ + length > options_.max_queued_tokens)
+    fail(ErrorKind::resources, "the queue is full: {} tokens of prompts wait", queued_tokens_);
+  ++queued_requests_;
+  queued_tokens_ += length;
+  auto job = std::make_unique<Job>();
+  job->id = next_id_++;
+  job->request = std::move(request);
+  job->sink = std::move(sink);
+  inbox_.push_back(std::move(job));
+  return next_id_ - 1;
+}
+
+void Engine::cancel(int64_t id) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.push_back(id);
+}
+
+bool Engine::has_work() const {
+  const std::lock_guard lock(mutex_);
+  return !inbox_.empty() || !cancelled_.empty() || stats_.running_sequences > 0 ||
+         stats_.waiting_sequences > 0;
+}
+
+EngineStats Engine::stats() const {
+  const std::lock_guard lock(mutex_);
+  EngineStats stats = stats_;
+  stats.queued_requests = queued_requests_;
+  return stats;
+}
+
+void Engine::take_inbox() {
+  std::vector<std::unique_ptr<Job>> jobs;
+  std::vector<int64_t> cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs.swap(inbox_);
+    cancelled.swap(cancelled_);
+  }
+  for (std::unique_ptr<Job>& job : jobs) start(std::move(job));
+  for (const int64_t id : cancelled) end_job(id);
+}
+
+// The first choice computes the prompt, the others begin where it ends (fork).
+void Engine::start(std::unique_ptr<Job> job) {
+  Sequence& first = job->texts.emplace_back();
+  first.job = job.get();
+  first.arrival = arrivals_++;
+  first.tokens = job->request.prompt;
+  scheduler_.add(first);
+  const int64_t id = job->id;
+  jobs_.emplace(id, std::move(job));
+}
+
+// Every text of it ends where it is.
+void Engine::end_job(int64_t id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  Job& job = *found->second;
+  leave_queue(job);
+  if (!job.has_forked) {
+    job.has_forked = true;
+    for (int64_t choice = 1; choice < job.text_count(); ++choice) {
+      Sequence& text = job.texts.emplace_back();
+      text.job = &job;
+      text.choice = choice;
+      scheduler_.add(text);
+    }
+  }
+  std::vector<Sequence*> texts;
+  for (Sequence& text : job.texts) texts.push_back(&text);
+  for (Sequence* text : texts) {
+    if (!text->text) start_text(*text);
+    Delta delta{.choice = text->choice};
+    text->text->end(FinishReason::interrupted, delta);
+    tell(*text, std::move(delta));
+  }
+}
+
+void Engine::leave_queue(Job& job) {
+  if (!job.is_queued) return;
+  job.is_queued = false;
+  const std::lock_guard lock(mutex_);
+  --queued_requests_;
+  queued_tokens_ -= job.prompt_length();
+}
+
+void Engine::start_text(Sequence& sequence) const {
+  const int64_t room = context_ - sequence.job->prompt_length();
+  sequence.text.emplace(sequence.job->request, sequence.choice, room, tokenizer_, token_count_);
+}
+
+bool Engine::step() {
+  const double started = options_.clock();
+  take_inbox();
+  guess();
+  const std::span<const StepWork> plan = scheduler_.plan(cost_);
+  EngineStats now{.steps = plan.empty() ? 0 : 1};
+  for (const StepWork& work : plan)
+    (work.sequence->pending() == 1 ? now.decode_rows : now.prompt_rows) += work.rows;
+  fill_rows(plan);
+
+  const double planned = options_.clock();
+  const float* logits = plan.empty() ? nullptr : model_.run(rows_);
+  const double computed = options_.clock();
+  if (!plan.empty()) cost_.observe(now.decode_rows, now.prompt_rows, computed - planned);
+
+  std::vector<Draw> draws = settle(plan, logits);
+  model_.parallel(static_cast<int64_t>(draws.size()),
+                  [&](int64_t index) { draw(draws[static_cast<size_t>(index)]); });
+  for (Draw& drawn : draws) take_drawn(drawn);
+
+  now.model_seconds = computed - planned;
+  now.other_seconds = (planned - started) + (options_.clock() - computed);
+  record(now);
+  return !plan.empty();
+}
+
+void Engine::record(const EngineStats& step) {
+  const std::lock_guard lock(mutex_);
+  stats_.running_sequences = scheduler_.running_count();
+  stats_.waiting_sequences = scheduler_.waiting_count();
+  stats_.used_pages = pages_.used_count();
+  stats_.kept_pages = pages_.kept_count();
+  stats_.page_count = pages_.page_count();
+  stats_.preemptions = scheduler_.preemption_count();
+  stats_.guessed_tokens = guessed_;
+  stats_.accepted_guesses = accepted_;
+  stats_.steps += step.steps;
+  stats_.decode_rows += step.decode_rows;
+  stats_.prompt_rows += step.prompt_rows;
+  stats_.model_seconds += step.model_seconds;
+  stats_.other_seconds += step.other_seconds;
+}
+
+void Engine::guess() {
+  if (!options_.make_drafter) return;
+  for (const auto& [id, job] : jobs_) {
+    for (Sequence& text : job->texts) {
+      if (!text.is_running || !text.text || text.pending() != 1) continue;
+      const auto length = static_cast<int64_t>(text.tokens.size());
+      // The last token of a text is never computed, nor is any behind the end of the context.
+      const int64_t most =
+          std::min({options_.max_guesses, text.text->left() - 1, context_ - length});
+      if (most <= 0) continue;
+      if (!text.drafter) text.drafter = options_.make_drafter();
+      text.draft = text.drafter->guess(text.tokens, most);
+    }
+  }
+}
+
+void Engine::fill_rows(std::span<const StepWork> plan) {
+  rows_.clear();
+  for (const auto& [sequence, rows] : plan) {
+    const Job& job = *sequence->job;
+    const auto length = static_cast<int64_t>(sequence->tokens.size());
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t position = sequence->state.length + row;
+      const int32_t token = position < length
+                                ? sequence->tokens[static_cast<size_t>(position)]
+                                : sequence->draft[static_cast<size_t>(position - length)];
+      const bool is_scored = job.wants_prompt_logits() && position + 1 >= job.scored &&
+                             position + 1 < job.prompt_length();
+      rows_.push_back({.token = token,
+                       .position = static_cast<int32_t>(position),
+                       .sequence = &sequence->state,
+                       .wants_logits = position + 1 >= length || is_scored});
+    }
+  }
+}
+
+// What was computed belongs to the sequences. Those whose last token has logits are drawn for.
+std::vector<Engine::Draw> Engine::settle(std::span<const StepWork> plan, const float* logits) {
+  std::vector<Draw> draws;
+  size_t index = 0;
+  for (const auto& [sequence, rows] : plan) {
+    Job& job = *sequence->job;
+    const auto length = static_cast<int64_t>(sequence->tokens.size());
+    const float* own = nullptr;
+    int64_t end = 0;
+    for (int64_t row = 0; row < rows; ++row, ++index) {
+      end = rows_[index].position + 1;
+      if (!rows_[index].wants_logits) continue;
+      if (end < length) score_prompt(job, logits);
+      if (end == length) own = logits;
+      logits += limits_.vocab_size;
+    }
+    sequence->state.length = std::min(end, length);
+    scheduler_.publish(*sequence);
+    leave_queue(job);
+    if (!sequence->text) start_text(*sequence);
+    if (own == nullptr) continue;
+    draws.push_back({sequence, own, end - length + 1, {.choice = sequence->choice}});
+    if (!job.has_forked) fork(*sequence, own, draws);
+  }
+  return draws;
+}
+
+// Of the prompt's next token.
+void Engine::score_prompt(Job& job, const float* logits) {
+  const int32_t token = job.request.prompt[static_cast<size_t>(job.scored)];
+  job.prompt_log_probabilities.push_back(
+      log_probabilities(logits, token_count_, token, *job.request.prompt_log_probability_count));
+  ++job.scored;
+}
+
+// The prompt is computed: the other texts begin with its pages and draw from the same logits.
+void Engine::fork(Sequence& first, const float* logits, std::vector<Draw>& draws) {
+  Job& job = *first.job;
+  job.has_forked = true;
+  first.held.prompt_log_probabilities = std::move(job.prompt_log_probabilities);
+  for (int64_t choice = 1; choice < job.text_count(); ++choice) {
+    Sequence& text = job.texts.emplace_back();
+    text.job = &job;
+    text.choice = choice;
+    text.arrival = arrivals_++;
+    text.tokens = job.request.prompt;
+    share_pages(first, text);
+    scheduler_.adopt(text);
+    start_text(text);
+    draws.push_back({&text, logits, 1, {.choice = choice}});
+  }
+}
+
+// Whole pages are shared, the one that both will write is copied. Without room for that the text
+// has no pages, and computes the prompt again in its turn.
+void Engine::share_pages(const Sequence& from, Sequence& to) {
+  const auto whole = static_cast<size_t>(from.state.length / backend::kPageTokens);
+  const bool has_part = from.state.length % backend::kPageTokens != 0;
+  if (has_part && pages_.available() == 0) return;
+  to.state.pages.assign(from.state.pages.begin(),
+                        from.state.pages.begin() + static_cast<std::ptrdiff_t>(whole));
+  for (const int32_t page : to.state.pages) pages_.share(page);
+  if (has_part) {
+    to.state.pages.push_back(pages_.take());
+    model_.copy_page(from.state.pages[whole], to.state.pages.back());
+  }
+  to.state.length = from.state.length;
+  to.published = from.published;
+}
+
+// A guess that equals what is drawn counts as computed; the first that does not ends them.
+void Engine::draw(Draw& draw) const {
+  Sequence& sequence = *draw.sequence;
+  for (int64_t row = 0; row < draw.rows; ++row) {
+    const int32_t token = sequence.text->take(draw.logits + row * limits_.vocab_size, draw.delta);
+    const bool is_guessed =
+        row + 1 < draw.rows && sequence.draft[static_cast<size_t>(row)] == token;
+    if (sequence.text->ended() || !is_guessed) break;
+  }
+}
+
+void Engine::take_drawn(Draw& draw) {
+  Sequence& sequence = *draw.sequence;
+  const std::vector<int32_t>& drawn = draw.delta.tokens;
+  guessed_ += draw.rows - 1;
+  accepted_ += std::max<int64_t>(0, std::ssize(drawn) - 1);
+  if (!drawn.empty() && sequence.state.length > 0)
+    sequence.state.length += static_cast<int64_t>(drawn.size()) - 1;
+  sequence.tokens.insert(sequence.tokens.end(), drawn.begin(), drawn.end());
+  sequence.draft.clear();
+  tell(sequence, std::move(draw.delta));
+}
+
+void Engine::tell(Sequence& sequence, Delta delta) {
+  Job& job = *sequence.job;
+  const bool is_last = delta.ending.has_value();
+  if (is_last) {
+    delta.ending->usage.prompt_tokens = job.prompt_length();
+    delta.ending->usage.cached_tokens = job.cached_tokens;
+  }
+  Delta& held = sequence.held;
+  held.choice = sequence.choice;
+  held.text += delta.text;
+  held.tokens.insert(held.tokens.end(), delta.tokens.begin(), delta.tokens.end());
+  std::ranges::move(delta.log_probabilities, std::back_inserter(held.log_probabilities));
+  held.ending = std::move(delta.ending);
+  if (!job.picks_best()) {
+    job.sink(std::exchange(held, {}));
+  } else if (is_last) {
+    job.finished.push_back({std::move(held), sequence.text->mean_log_probability()});
+  }
+  if (!is_last) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stats_.generated_tokens += sequence.text->generated();
+  }
+  scheduler_.remove(sequence);
+  job.texts.remove_if([&](const Sequence& text) { return &text == &sequence; });
+  if (!job.texts.empty()) return;
+  tell_best(job);
+  const std::lock_guard lock(mutex_);
+  ++stats_.finished_requests;
+  stats_.prompt_tokens += job.prompt_length();
+  stats_.cached_tokens += job.cached_tokens;
+  const int64_t id = job.id;
+  jobs_.erase(id);
+}
+
+// Ties go to the earlier choice.
+void Engine::tell_best(Job& job) {
+  std::ranges::sort(job.finished, [](const Job::Finished& a, const Job::Finished& b) {
+    return a.score != b.score ? a.score > b.score : a.delta.choice < b.delta.choice;
+  });
+  for (int64_t rank = 0; rank < std::ssize(job.finished) && rank < job.request.choices; ++rank) {
+    Delta& delta = job.finished[static_cast<size_t>(rank)].delta;
+    delta.choice = rank;
+    job.sink(std::move(delta));
+  }
+}
+
+void Engine::check() const {
+  pages_.check();
+  std::vector<int64_t> users(static_cast<size_t>(pages_.page_count()));
+  for (const auto& [id, job] : jobs_) {
+    for (const Sequence& text : job->texts) {
+      const model::SequenceState& state = text.state;
+      const auto count = static_cast<int64_t>(text.tokens.size());
+      BITTERN_CHECK(state.length < count, "{} of {} tokens computed", state.length, count);
+      BITTERN_CHECK(text.is_running || state.pages.empty(), "{} pages", state.pages.size());
+      BITTERN_CHECK(state.length <= std::ssize(state.pages) * backend::kPageTokens, "{} pages",
+                    state.pages.size());
+      const int64_t whole = state.length / backend::kPageTokens;
+      for (int64_t index = 0; index < std::ssize(state.pages); ++index) {
+        const int32_t page = state.pages[static_cast<size_t>(index)];
+        ++users[static_cast<size_t>(page)];
+        BITTERN_CHECK(index < whole || pages_.users(page) == 1, "page {} is written by {}", page,
+                      pages_.users(page));
+      }
+    }
+  }
+  for (int32_t page = 0; page < pages_.page_count(); ++page)
+    BITTERN_CHECK(users[static_cast<size_t>(page)] == pages_.users(page), "page {}", page);
+}
+
+}  // namespace bittern::engine

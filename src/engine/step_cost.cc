@@ -1,0 +1,51 @@
+#include "engine/step_cost.h"
+
+#include <algorithm>
+
+namespace bittern::engine {
+namespace {
+
+// A new measurement counts so much: steps differ by what else the machine does.
+constexpr double kWeight = 0.25;
+
+void learn(double value, double& average) {
+  average = average == 0.0 ? value : average + kWeight * (value - average);
+}
+
+}  // namespace
+
+void StepCost::observe(int64_t decode_rows, int64_t prompt_rows, double seconds) {
+  const int64_t rows = std::min(decode_rows, kRows);
+  if (prompt_rows == 0) {
+    learn(seconds, decode_seconds_[static_cast<size_t>(rows)]);
+    return;
+  }
+  // Where it is not known what the decoding rows alone take, all of it counts for the prompt: that
+  // errs on the side of those who wait.
+  const double rest = seconds - decode_seconds_[static_cast<size_t>(rows)];
+  if (rest > 0.0) learn(rest / static_cast<double>(prompt_rows), row_seconds_);
+}
+
+// Of the nearest number of rows that was seen; 0 where none was.
+double StepCost::decode_seconds(int64_t rows) const {
+  if (rows == 0) return 0.0;
+  for (int64_t away = 0; away <= kRows; ++away) {
+    for (const int64_t near : {rows - away, rows + away}) {
+      if (near >= 1 && near <= kRows && decode_seconds_[static_cast<size_t>(near)] > 0.0)
+        return decode_seconds_[static_cast<size_t>(near)];
+    }
+  }
+  return 0.0;
+}
+
+int64_t StepCost::prompt_rows(int64_t decode_rows, int64_t most) const {
+  if (decode_rows == 0) return most;
+  const double decode = decode_seconds(std::min(decode_rows, kRows));
+  if (decode == 0.0 || row_seconds_ == 0.0) return std::min(most, kFirstRows);
+  const double rows = (kGap - 1.0) * decode / row_seconds_;
+  return rows < static_cast<double>(most)
+             ? std::clamp(static_cast<int64_t>(rows), std::min(kLeastRows, most), most)
+             : most;
+}
+
+}  // namespace bittern::engine

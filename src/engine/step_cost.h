@@ -1,0 +1,34 @@
+// How long a step takes, learned from those that ran: what one with decoding rows alone takes, and
+// what each row of a prompt adds. It says how much of a prompt may stand beside decoding rows; what
+// is computed does not depend on it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace bittern::engine {
+
+class StepCost {
+ public:
+  void observe(int64_t decode_rows, int64_t prompt_rows, double seconds);
+
+  // Rows of prompts, at most `most`, so that a step of them and `decode_rows` takes no longer than
+  // kGap steps of the decoding rows alone.
+  int64_t prompt_rows(int64_t decode_rows, int64_t most) const;
+
+  // Who decodes waits at most 4 of its own steps for a token; the rest is for what is mispredicted.
+  static constexpr double kGap = 3.0;
+  // However dear a row is, a prompt goes on by so many.
+  static constexpr int64_t kLeastRows = 4;
+  // Where nothing is known yet.
+  static constexpr int64_t kFirstRows = 32;
+
+ private:
+  double decode_seconds(int64_t rows) const;
+
+  static constexpr int64_t kRows = 128;                // steps of more count as this many
+  std::array<double, kRows + 1> decode_seconds_ = {};  // by rows; 0: not seen
+  double row_seconds_ = 0.0;
+};
+
+}  // namespace bittern::engine
