@@ -11,6 +11,8 @@ namespace bittern::engine {
 namespace {
 
 constexpr int64_t kMostChoices = 128;
+constexpr int64_t kTryEvery = 64;
+constexpr double kTryProbability = 0.3;
 
 }  // namespace
 
@@ -64,24 +66,32 @@ void Engine::validate(const Request& request) const {
 int64_t Engine::submit(Request request, Sink sink) {
   validate(request);
   const auto length = static_cast<int64_t>(request.prompt.size());
-  const std::lock_guard lock(mutex_);
-  if (queued_requests_ >= options_.max_queued_requests)
-    fail(ErrorKind::resources, "the queue is full: {} requests wait", queued_requests_);
-  if (queued_requests_ > 0 && queued_tokens_ + length > options_.max_queued_tokens)
-    fail(ErrorKind::resources, "the queue is full: {} tokens of prompts wait", queued_tokens_);
-  ++queued_requests_;
-  queued_tokens_ += length;
-  auto job = std::make_unique<Job>();
-  job->id = next_id_++;
-  job->request = std::move(request);
-  job->sink = std::move(sink);
-  inbox_.push_back(std::move(job));
-  return next_id_ - 1;
+  int64_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (queued_requests_ >= options_.max_queued_requests)
+      fail(ErrorKind::resources, "the queue is full: {} requests wait", queued_requests_);
+    if (queued_requests_ > 0 && queued_tokens_ + length > options_.max_queued_tokens)
+      fail(ErrorKind::resources, "the queue is full: {} tokens of prompts wait", queued_tokens_);
+    ++queued_requests_;
+    queued_tokens_ += length;
+    id = next_id_++;
+    auto job = std::make_unique<Job>();
+    job->id = id;
+    job->request = std::move(request);
+    job->sink = std::move(sink);
+    inbox_.push_back(std::move(job));
+  }
+  if (options_.wake) options_.wake();
+  return id;
 }
 
 void Engine::cancel(int64_t id) {
-  const std::lock_guard lock(mutex_);
-  cancelled_.push_back(id);
+  {
+    const std::lock_guard lock(mutex_);
+    cancelled_.push_back(id);
+  }
+  if (options_.wake) options_.wake();
 }
 
 bool Engine::has_work() const {
@@ -201,19 +211,31 @@ void Engine::record(const EngineStats& step) {
   stats_.other_seconds += step.other_seconds;
 }
 
+// As many guesses as are worth their rows. Now and then a few that are not, as what rows cost may
+// have been a bad moment of the machine.
 void Engine::guess() {
   if (!options_.make_drafter) return;
+  std::vector<Sequence*> decoding;
   for (const auto& [id, job] : jobs_) {
-    for (Sequence& text : job->texts) {
-      if (!text.is_running || !text.text || text.pending() != 1) continue;
-      const auto length = static_cast<int64_t>(text.tokens.size());
-      // The last token of a text is never computed, nor is any behind the end of the context.
-      const int64_t most =
-          std::min({options_.max_guesses, text.text->left() - 1, context_ - length});
-      if (most <= 0) continue;
-      if (!text.drafter) text.drafter = options_.make_drafter();
-      text.draft = text.drafter->guess(text.tokens, most);
-    }
+    for (Sequence& text : job->texts)
+      if (text.is_running && text.text && text.pending() == 1) decoding.push_back(&text);
+  }
+  auto rows = std::ssize(decoding);
+  const bool tries = ++guess_turns_ % kTryEvery == 0;
+  for (Sequence* text : decoding) {
+    const auto length = std::ssize(text->tokens);
+    // The last token of a text is never computed, nor is any behind the end of the context.
+    const int64_t most =
+        std::min({options_.max_guesses, text->text->left() - 1, context_ - length});
+    if (most <= 0) continue;
+    if (!text->drafter) text->drafter = options_.make_drafter();
+    Guesses guesses = text->drafter->guess(text->tokens, most);
+    const auto count = std::ssize(guesses.tokens);
+    int64_t worth = cost_.guess_rows(rows, guesses.probability, count);
+    if (tries && guesses.probability > kTryProbability) worth = std::max(worth, count / 2);
+    guesses.tokens.resize(static_cast<size_t>(worth));
+    rows += worth;
+    text->draft = std::move(guesses.tokens);
   }
 }
 

@@ -37,6 +37,7 @@ struct EngineOptions {
   MakeDrafter make_drafter = {};                 // none: no guesses
   int64_t max_guesses = 8;                       // of one text in one step
   std::function<double()> clock = monotonic_seconds;
+  std::function<void()> wake = {};  // called by submit() and cancel(), on their threads
 };
 
 struct EngineStats {
@@ -111,7 +112,7 @@ class Engine {
   std::map<int64_t, std::unique_ptr<Job>> jobs_;
   std::vector<model::BatchRow> rows_;
   int64_t arrivals_ = 0;
-  int64_t guessed_ = 0, accepted_ = 0;
+  int64_t guessed_ = 0, accepted_ = 0, guess_turns_ = 0;
 
   mutable std::mutex mutex_;  // of what follows
   std::vector<std::unique_ptr<Job>> inbox_;

@@ -48,4 +48,24 @@ int64_t StepCost::prompt_rows(int64_t decode_rows, int64_t most) const {
              : most;
 }
 
+int64_t StepCost::guess_rows(int64_t decode_rows, double probability, int64_t most) const {
+  const double alone = decode_seconds(std::min(decode_rows, kRows));
+  int64_t best = 0;
+  double tokens = 1.0, right = 1.0, best_gain = kLeastGain;
+  for (int64_t guesses = 1; guesses <= most; ++guesses) {
+    right *= probability;
+    tokens += right;
+    const double seconds = decode_seconds(std::min(decode_rows + guesses, kRows));
+    // Others in the step wait for the guesses of this one.
+    const double others = static_cast<double>(decode_rows - 1);
+    const double gain =
+        alone == 0.0 ? tokens
+                     : (others + tokens) / static_cast<double>(decode_rows) * alone / seconds;
+    if (gain <= best_gain) continue;
+    best = guesses;
+    best_gain = gain;
+  }
+  return best;
+}
+
 }  // namespace bittern::engine

@@ -16,12 +16,19 @@ class StepCost {
   // kGap steps of the decoding rows alone.
   int64_t prompt_rows(int64_t decode_rows, int64_t most) const;
 
+  // How many of at most `most` guesses beside `decode_rows` rows are worth computing, where each is
+  // right with `probability` if those before it are: as many as give the most tokens a second. Rows
+  // that were never tried count as free, so they are tried.
+  int64_t guess_rows(int64_t decode_rows, double probability, int64_t most) const;
+
   // Who decodes waits at most 4 of its own steps for a token; the rest is for what is mispredicted.
   static constexpr double kGap = 3.0;
   // However dear a row is, a prompt goes on by so many.
   static constexpr int64_t kLeastRows = 4;
   // Where nothing is known yet.
   static constexpr int64_t kFirstRows = 32;
+  // What guesses have to gain before any is computed.
+  static constexpr double kLeastGain = 1.03;
 
  private:
   double decode_seconds(int64_t rows) const;

@@ -73,7 +73,7 @@ Alone run_alone(const FakeModel& model, const Request& request, int64_t choice, 
 class HalfRight final : public Drafter {
  public:
   explicit HalfRight(const FakeModel& model) : model_(model) {}
-  std::vector<int32_t> guess(std::span<const int32_t> tokens, int64_t most) override {
+  Guesses guess(std::span<const int32_t> tokens, int64_t most) override {
     std::vector<int32_t> text(tokens.begin(), tokens.end()), guesses;
     std::vector<float> logits(kVocab);
     while (std::ssize(guesses) < most && text.size() % 5 != 0) {
@@ -82,7 +82,7 @@ class HalfRight final : public Drafter {
       guesses.push_back(static_cast<int32_t>((best + (text.size() % 7 == 0)) % kVocab));
       text.push_back(guesses.back());
     }
-    return guesses;
+    return {guesses, 0.8};
   }
 
  private:

@@ -35,5 +35,27 @@ TEST(StepCost, HoweverDearARowAPromptGoesOn) {
   EXPECT_EQ(cost.prompt_rows(1, 512), StepCost::kLeastRows);
 }
 
+TEST(StepCost, GuessesAreComputedWhereTheyGain) {
+  StepCost cost;
+  EXPECT_EQ(cost.guess_rows(1, 0.9, 8), 8) << "nothing is known: tried";
+  cost.observe(1, 0, 0.020);
+  EXPECT_EQ(cost.guess_rows(1, 0.9, 8), 8) << "dearer steps were not seen: tried";
+  for (int64_t rows = 2; rows <= 9; ++rows)
+    cost.observe(rows, 0, 0.020 + 0.002 * static_cast<double>(rows - 1));
+  EXPECT_EQ(cost.guess_rows(1, 0.95, 8), 8);
+  EXPECT_EQ(cost.guess_rows(1, 0.05, 8), 0);
+  const int64_t some = cost.guess_rows(1, 0.6, 8);
+  EXPECT_GT(some, 0);
+  EXPECT_LT(some, 8);
+}
+
+TEST(StepCost, GuessesThatCostWhatTheyGiveAreNotComputed) {
+  StepCost cost;
+  for (int64_t rows = 1; rows <= 16; ++rows)
+    cost.observe(rows, 0, 0.010 * static_cast<double>(rows));
+  EXPECT_EQ(cost.guess_rows(1, 0.99, 8), 0);
+  EXPECT_EQ(cost.guess_rows(8, 0.99, 8), 0);
+}
+
 }  // namespace
 }  // namespace bittern::engine
