@@ -16,13 +16,30 @@ struct Guesses {
   double probability = 0.0;
 };
 
+struct GuessLimits {
+  int64_t most = 0;            // guesses
+  double token_seconds = 0.0;  // what a token of the text takes without guesses; 0: not known yet
+};
+
 // Of one text, whose tokens only grow between calls.
 class Drafter {
  public:
   virtual ~Drafter() = default;
-  // At most `most` tokens that may follow `tokens`; any number less, none where it has no idea.
-  // What has come since the last call tells how right those guesses were, computed or not.
-  virtual Guesses guess(std::span<const int32_t> tokens, int64_t most) = 0;
+  // What may follow `tokens`; no guesses where it has no idea. What has come since the last call
+  // tells how right those guesses were, computed or not.
+  virtual Guesses guess(std::span<const int32_t> tokens, const GuessLimits& limits) = 0;
+};
+
+// How right guesses are, learned one by one: few must tell.
+class GuessRecord {
+ public:
+  explicit GuessRecord(double probability) : probability_(probability) {}
+  double probability() const { return probability_; }
+  // `came` followed where `guesses` were made.
+  void learn(std::span<const int32_t> guesses, std::span<const int32_t> came);
+
+ private:
+  double probability_;
 };
 
 using MakeDrafter = std::function<std::unique_ptr<Drafter>()>;

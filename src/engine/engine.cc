@@ -220,7 +220,9 @@ void Engine::guess() {
     for (Sequence& text : job->texts)
       if (text.is_running && text.text && text.pending() == 1) decoding.push_back(&text);
   }
+  if (decoding.empty()) return;
   auto rows = std::ssize(decoding);
+  const double token_seconds = cost_.decode_seconds(rows) / static_cast<double>(rows);
   const bool tries = ++guess_turns_ % kTryEvery == 0;
   for (Sequence* text : decoding) {
     const auto length = std::ssize(text->tokens);
@@ -229,7 +231,7 @@ void Engine::guess() {
         std::min({options_.max_guesses, text->text->left() - 1, context_ - length});
     if (most <= 0) continue;
     if (!text->drafter) text->drafter = options_.make_drafter();
-    Guesses guesses = text->drafter->guess(text->tokens, most);
+    Guesses guesses = text->drafter->guess(text->tokens, {most, token_seconds});
     const auto count = std::ssize(guesses.tokens);
     int64_t worth = cost_.guess_rows(rows, guesses.probability, count);
     if (tries && guesses.probability > kTryProbability) worth = std::max(worth, count / 2);

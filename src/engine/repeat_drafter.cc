@@ -1,14 +1,6 @@
 #include "engine/repeat_drafter.h"
 
-#include <algorithm>
-
 namespace bittern::engine {
-namespace {
-
-// What one guess more counts for. Few guesses must tell whether a text repeats itself.
-constexpr double kWeight = 0.1;
-
-}  // namespace
 
 size_t RepeatDrafter::class_of(int64_t length) {
   size_t found = 0;
@@ -16,8 +8,9 @@ size_t RepeatDrafter::class_of(int64_t length) {
   return found;
 }
 
-Guesses RepeatDrafter::guess(std::span<const int32_t> tokens, int64_t most) {
-  learn(tokens.subspan(static_cast<size_t>(automaton_.length())));
+Guesses RepeatDrafter::guess(std::span<const int32_t> tokens, const GuessLimits& limits) {
+  records_[last_class_].learn(last_guesses_,
+                              tokens.subspan(static_cast<size_t>(automaton_.length())));
   while (automaton_.length() < std::ssize(tokens))
     automaton_.append(tokens[static_cast<size_t>(automaton_.length())]);
   last_guesses_.clear();
@@ -26,18 +19,9 @@ Guesses RepeatDrafter::guess(std::span<const int32_t> tokens, int64_t most) {
   last_class_ = class_of(repeat.length);
   // A repeat that ends one period ago goes on with what is guessed itself.
   const int64_t period = std::ssize(tokens) - repeat.end;
-  for (int64_t place = 0; place < most; ++place)
+  for (int64_t place = 0; place < limits.most; ++place)
     last_guesses_.push_back(tokens[static_cast<size_t>(repeat.end + place % period)]);
-  return {last_guesses_, probability_[last_class_]};
-}
-
-void RepeatDrafter::learn(std::span<const int32_t> came) {
-  double& probability = probability_[last_class_];
-  for (size_t place = 0; place < std::min(came.size(), last_guesses_.size()); ++place) {
-    const bool is_right = came[place] == last_guesses_[place];
-    probability += kWeight * ((is_right ? 1.0 : 0.0) - probability);
-    if (!is_right) return;
-  }
+  return {last_guesses_, records_[last_class_].probability()};
 }
 
 }  // namespace bittern::engine

@@ -13,16 +13,16 @@ namespace bittern::engine {
 
 class RepeatDrafter final : public Drafter {
  public:
-  Guesses guess(std::span<const int32_t> tokens, int64_t most) override;
+  Guesses guess(std::span<const int32_t> tokens, const GuessLimits& limits) override;
 
  private:
   // Longer repeats are righter: each class of lengths is learned by itself.
   static constexpr std::array<int64_t, 5> kLeastLength = {1, 2, 4, 8, 16};
   static size_t class_of(int64_t length);
-  void learn(std::span<const int32_t> came);
 
   SuffixAutomaton automaton_;
-  std::array<double, 5> probability_ = {0.1, 0.3, 0.5, 0.7, 0.85};
+  std::array<GuessRecord, 5> records_ = {GuessRecord(0.1), GuessRecord(0.3), GuessRecord(0.5),
+                                         GuessRecord(0.7), GuessRecord(0.85)};
   size_t last_class_ = 0;
   std::vector<int32_t> last_guesses_;
 };

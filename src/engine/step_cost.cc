@@ -26,9 +26,9 @@ void StepCost::observe(int64_t decode_rows, int64_t prompt_rows, double seconds)
   if (rest > 0.0) learn(rest / static_cast<double>(prompt_rows), row_seconds_);
 }
 
-// Of the nearest number of rows that was seen; 0 where none was.
 double StepCost::decode_seconds(int64_t rows) const {
   if (rows == 0) return 0.0;
+  rows = std::min(rows, kRows);
   for (int64_t away = 0; away <= kRows; ++away) {
     for (const int64_t near : {rows - away, rows + away}) {
       if (near >= 1 && near <= kRows && decode_seconds_[static_cast<size_t>(near)] > 0.0)
@@ -40,7 +40,7 @@ double StepCost::decode_seconds(int64_t rows) const {
 
 int64_t StepCost::prompt_rows(int64_t decode_rows, int64_t most) const {
   if (decode_rows == 0) return most;
-  const double decode = decode_seconds(std::min(decode_rows, kRows));
+  const double decode = decode_seconds(decode_rows);
   if (decode == 0.0 || row_seconds_ == 0.0) return std::min(most, kFirstRows);
   const double rows = (kGap - 1.0) * decode / row_seconds_;
   return rows < static_cast<double>(most)
@@ -49,13 +49,13 @@ int64_t StepCost::prompt_rows(int64_t decode_rows, int64_t most) const {
 }
 
 int64_t StepCost::guess_rows(int64_t decode_rows, double probability, int64_t most) const {
-  const double alone = decode_seconds(std::min(decode_rows, kRows));
+  const double alone = decode_seconds(decode_rows);
   int64_t best = 0;
   double tokens = 1.0, right = 1.0, best_gain = kLeastGain;
   for (int64_t guesses = 1; guesses <= most; ++guesses) {
     right *= probability;
     tokens += right;
-    const double seconds = decode_seconds(std::min(decode_rows + guesses, kRows));
+    const double seconds = decode_seconds(decode_rows + guesses);
     // Others in the step wait for the guesses of this one.
     const double others = static_cast<double>(decode_rows - 1);
     const double gain =

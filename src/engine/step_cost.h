@@ -21,6 +21,10 @@ class StepCost {
   // that were never tried count as free, so they are tried.
   int64_t guess_rows(int64_t decode_rows, double probability, int64_t most) const;
 
+  // What a step of so many decoding rows alone takes: of the nearest number that was seen; 0 where
+  // none was.
+  double decode_seconds(int64_t rows) const;
+
   // Who decodes waits at most 4 of its own steps for a token; the rest is for what is mispredicted.
   static constexpr double kGap = 3.0;
   // However dear a row is, a prompt goes on by so many.
@@ -31,8 +35,6 @@ class StepCost {
   static constexpr double kLeastGain = 1.03;
 
  private:
-  double decode_seconds(int64_t rows) const;
-
   static constexpr int64_t kRows = 128;                // steps of more count as this many
   std::array<double, kRows + 1> decode_seconds_ = {};  // by rows; 0: not seen
   double row_seconds_ = 0.0;

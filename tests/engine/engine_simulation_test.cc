@@ -73,10 +73,10 @@ Alone run_alone(const FakeModel& model, const Request& request, int64_t choice, 
 class HalfRight final : public Drafter {
  public:
   explicit HalfRight(const FakeModel& model) : model_(model) {}
-  Guesses guess(std::span<const int32_t> tokens, int64_t most) override {
+  Guesses guess(std::span<const int32_t> tokens, const GuessLimits& limits) override {
     std::vector<int32_t> text(tokens.begin(), tokens.end()), guesses;
     std::vector<float> logits(kVocab);
-    while (std::ssize(guesses) < most && text.size() % 5 != 0) {
+    while (std::ssize(guesses) < limits.most && text.size() % 5 != 0) {
       model_.logits_after(text, logits.data());
       const auto best = std::ranges::max_element(logits) - logits.begin();
       guesses.push_back(static_cast<int32_t>((best + (text.size() % 7 == 0)) % kVocab));

@@ -56,18 +56,18 @@ TEST(SuffixAutomaton, OfSeveralPlacesTheLast) {
 
 TEST(RepeatDrafter, CopiesWhatFollowedTheLongestRepeat) {
   RepeatDrafter drafter;
-  EXPECT_EQ(drafter.guess(Tokens{4, 5, 6, 7, 8, 4, 5}, 4).tokens, (Tokens{6, 7, 8, 4}));
+  EXPECT_EQ(drafter.guess(Tokens{4, 5, 6, 7, 8, 4, 5}, {4}).tokens, (Tokens{6, 7, 8, 4}));
 }
 
 TEST(RepeatDrafter, APeriodGoesOn) {
   RepeatDrafter drafter;
-  EXPECT_EQ(drafter.guess(Tokens{9, 1, 2, 1, 2}, 5).tokens, (Tokens{1, 2, 1, 2, 1}));
+  EXPECT_EQ(drafter.guess(Tokens{9, 1, 2, 1, 2}, {5}).tokens, (Tokens{1, 2, 1, 2, 1}));
 }
 
 TEST(RepeatDrafter, HasNoIdeaOfANewToken) {
   RepeatDrafter drafter;
-  EXPECT_TRUE(drafter.guess(Tokens{1, 2, 3}, 4).tokens.empty());
-  EXPECT_TRUE(drafter.guess(Tokens{1, 2, 3, 4}, 4).tokens.empty());
+  EXPECT_TRUE(drafter.guess(Tokens{1, 2, 3}, {4}).tokens.empty());
+  EXPECT_TRUE(drafter.guess(Tokens{1, 2, 3, 4}, {4}).tokens.empty());
 }
 
 TEST(RepeatDrafter, LearnsHowRightItIsWhetherOrNotGuessesAreComputed) {
@@ -78,8 +78,8 @@ TEST(RepeatDrafter, LearnsHowRightItIsWhetherOrNotGuessesAreComputed) {
   for (int turn = 0; turn < 60; ++turn) {
     same.push_back(1 + turn % 2);
     other.push_back(static_cast<int32_t>(draw.below(4)));
-    const double now_right = right.guess(same, 4).probability;
-    const double now_wrong = wrong.guess(other, 4).probability;
+    const double now_right = right.guess(same, {4}).probability;
+    const double now_wrong = wrong.guess(other, {4}).probability;
     if (turn == 20) first_right = now_right;
     last_right = now_right;
     if (now_wrong > 0.0) last_wrong = now_wrong;
