@@ -128,6 +128,10 @@ class KvStore {
   virtual ~KvStore() = default;
   // Page `to` of every layer and head becomes what page `from` is.
   virtual void copy_page(int32_t from, int32_t to) = 0;
+  // All that a page holds, for a store of the same shape and device.
+  virtual int64_t page_bytes() const = 0;
+  virtual void export_page(int32_t page, std::byte* out) const = 0;
+  virtual void import_page(int32_t page, const std::byte* in) = 0;
   KvShape shape;
 };
 // Bytes that make_kv_store would take; the planner prints them before it asks.

@@ -30,6 +30,7 @@ Engine::Engine(StepModel& model, const text::Tokenizer* tokenizer, EngineOptions
                           .max_logit_rows = limits_.max_logit_rows,
                           .max_sequences = options_.max_sequences}) {
   rows_.reserve(static_cast<size_t>(limits_.max_rows));
+  if (options_.prefixes) scheduler_.restore = [this](Sequence& sequence) { restore(sequence); };
 }
 
 void Engine::validate(const Request& request) const {
@@ -166,6 +167,45 @@ void Engine::leave_queue(Job& job) {
 void Engine::start_text(Sequence& sequence) const {
   const int64_t room = context_ - sequence.job->prompt_length();
   sequence.text.emplace(sequence.job->request, sequence.choice, room, tokenizer_, token_count_);
+}
+
+// Pages that another process has left, one after the other as far as there are any.
+void Engine::restore(Sequence& sequence) {
+  constexpr auto kPage = static_cast<size_t>(backend::kPageTokens);
+  const PrefixFolder& folder = *options_.prefixes;
+  const std::string& salt = sequence.job->request.tenant;
+  model::SequenceState& state = sequence.state;
+  std::span<const int32_t> rest = sequence.tokens;
+  rest = rest.first(rest.size() - 1);  // the last token's logits are wanted
+  std::vector<std::byte> page(static_cast<size_t>(model_.page_bytes()));
+  std::string name;
+  for (size_t index = 0; rest.size() >= kPage; ++index, rest = rest.subspan(kPage)) {
+    name = folder.name(salt, name, rest.first(kPage));
+    if (index < state.pages.size()) continue;
+    if (pages_.available() == 0 || !options_.prefixes->load(name, rest.first(kPage), page)) return;
+    state.pages.push_back(pages_.take());
+    model_.import_page(state.pages.back(), page.data());
+    state.length += backend::kPageTokens;
+  }
+}
+
+int64_t Engine::save_prefixes() const {
+  if (!options_.prefixes) return 0;
+  constexpr auto kPage = static_cast<size_t>(backend::kPageTokens);
+  PrefixFolder& folder = *options_.prefixes;
+  std::vector<std::byte> bytes(static_cast<size_t>(model_.page_bytes()));
+  int64_t room = folder.most_bytes(), saved = 0;
+  pages_.visit_published(
+      [&](const std::string& salt, const std::vector<int32_t>& tokens, int32_t page) {
+        std::string name;
+        for (std::span<const int32_t> rest = tokens; !rest.empty(); rest = rest.subspan(kPage))
+          name = folder.name(salt, name, rest.first(kPage));
+        room -= folder.file_bytes(model_.page_bytes());
+        if (room < 0) return;
+        model_.export_page(page, bytes.data());
+        saved += folder.save(name, std::span(tokens).last(kPage), bytes);
+      });
+  return saved;
 }
 
 bool Engine::step() {

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "engine/drafter.h"
 #include "engine/kv_pages.h"
+#include "engine/prefix_folder.h"
 #include "engine/request.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
@@ -36,6 +37,8 @@ struct EngineOptions {
   int64_t max_queued_tokens = int64_t{1} << 22;  // of their prompts
   MakeDrafter make_drafter = {};                 // none: no guesses
   int64_t max_guesses = 8;                       // of one text in one step
+  // Pages of prompts on disk: read when a request is admitted, written by save_prefixes().
+  std::shared_ptr<PrefixFolder> prefixes = {};
   std::function<double()> clock = monotonic_seconds;
   std::function<void()> wake = {};  // called by submit() and cancel(), on their threads
 };
@@ -66,6 +69,9 @@ class Engine {
 
   // One step; false where there was nothing to do.
   bool step();
+  // Writes the pages that are known to the folder of the options, the last used ones as far as it
+  // has room. On the thread of step(). How many there are in it of those now.
+  int64_t save_prefixes() const;
   // Something was submitted or cancelled, or is not done.
   bool has_work() const;
 
@@ -89,6 +95,7 @@ class Engine {
   void leave_queue(Job& job);
   void start_text(Sequence& sequence) const;
   void guess();
+  void restore(Sequence& sequence);
   void fill_rows(std::span<const StepWork> plan);
   std::vector<Draw> settle(std::span<const StepWork> plan, const float* logits);
   void score_prompt(Job& job, const float* logits);

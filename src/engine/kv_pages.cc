@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <tuple>
 
 #include "backend/backend.h"
 #include "base/check.h"
@@ -154,6 +155,27 @@ int32_t KvPages::publish(std::string_view salt, std::span<const int32_t> pages,
   else
     ++pages_[static_cast<size_t>(parent)].children;
   return id;
+}
+
+void KvPages::visit_published(const Visit& visit) const {
+  std::vector<int32_t> order;
+  for (int32_t id = 0; id < page_count(); ++id)
+    if (pages_[static_cast<size_t>(id)].serial != 0) order.push_back(id);
+  // A page in use is newer than any that is kept; a parent was published before its children, and
+  // is given back after them.
+  const auto rank = [&](int32_t id) {
+    const Page& page = pages_[static_cast<size_t>(id)];
+    return std::tuple(page.users == 0, page.users == 0 ? ~page.released_at : 0, page.serial);
+  };
+  std::ranges::sort(order, {}, rank);
+  for (const int32_t id : order) {
+    std::vector<int32_t> chain, tokens;
+    for (int32_t page = id; page != kNone; page = pages_[static_cast<size_t>(page)].parent)
+      chain.push_back(page);
+    for (auto page = chain.rbegin(); page != chain.rend(); ++page)
+      tokens.insert(tokens.end(), tokens_of(*page).begin(), tokens_of(*page).end());
+    visit(root_names_.at(pages_[static_cast<size_t>(chain.back())].parent_serial), tokens, id);
+  }
 }
 
 // A kept leaf becomes free.

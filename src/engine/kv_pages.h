@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -49,6 +50,12 @@ class KvPages {
   // moves to that one. Returns the page to go on with.
   int32_t publish(std::string_view salt, std::span<const int32_t> pages,
                   std::span<const int32_t> tokens);
+
+  // Every published page, what was used last first and none before the page it continues: the
+  // salt, all tokens up to its last, the page.
+  using Visit = std::function<void(const std::string& salt, const std::vector<int32_t>& tokens,
+                                   int32_t page)>;
+  void visit_published(const Visit& visit) const;
 
   // Users of a page, 0 where it is free or kept.
   int64_t users(int32_t page) const { return pages_[static_cast<size_t>(page)].users; }

@@ -198,6 +198,10 @@ bool Scheduler::admit(Sequence& sequence) {
   }
   state.length = known * backend::kPageTokens;
   sequence.published = known;
+  if (restore && sequence.job->request.reuse_prefix && !sequence.job->wants_prompt_logits()) {
+    restore(sequence);
+    publish(sequence);
+  }
   if (sequence.job->is_queued) sequence.job->cached_tokens = state.length;
   std::erase(waiting_, &sequence);
   running_.push_back(&sequence);

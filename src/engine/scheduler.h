@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -39,6 +40,10 @@ struct StepWork {
 class Scheduler {
  public:
   Scheduler(KvPages& pages, const SchedulerLimits& limits);
+
+  // Called when a sequence is admitted with the pages that are known: may add whole pages of its
+  // tokens, taken from KvPages, and raise its length.
+  std::function<void(Sequence& sequence)> restore;
 
   // Waits from now on.
   void add(Sequence& sequence);

@@ -38,6 +38,9 @@ class LoadedModel final : public StepModel {
   }
 
   void copy_page(int32_t from, int32_t to) override { store_->copy_page(from, to); }
+  int64_t page_bytes() const override { return store_->page_bytes(); }
+  void export_page(int32_t page, std::byte* out) const override { store_->export_page(page, out); }
+  void import_page(int32_t page, const std::byte* in) override { store_->import_page(page, in); }
 
   void parallel(int64_t task_count, const std::function<void(int64_t task)>& body) override {
     pool_.run(task_count, [&](int64_t task, int) { body(task); });

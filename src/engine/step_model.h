@@ -33,6 +33,10 @@ class StepModel {
   virtual const float* run(std::span<const model::BatchRow> rows) = 0;
   // Page `to` becomes what page `from` is.
   virtual void copy_page(int32_t from, int32_t to) = 0;
+  // All that a page holds, to be given back later or to another process.
+  virtual int64_t page_bytes() const = 0;
+  virtual void export_page(int32_t page, std::byte* out) const = 0;
+  virtual void import_page(int32_t page, const std::byte* in) = 0;
   // Calls body(task) for every task; those may run side by side.
   virtual void parallel(int64_t task_count, const std::function<void(int64_t task)>& body) = 0;
 };

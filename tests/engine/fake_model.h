@@ -21,6 +21,9 @@ class FakeModel final : public StepModel {
   StepLimits limits() const override { return limits_; }
   const float* run(std::span<const model::BatchRow> rows) override;
   void copy_page(int32_t from, int32_t to) override;
+  int64_t page_bytes() const override { return backend::kPageTokens * 4; }
+  void export_page(int32_t page, std::byte* out) const override;
+  void import_page(int32_t page, const std::byte* in) override;
   void parallel(int64_t task_count, const std::function<void(int64_t task)>& body) override {
     for (int64_t task = 0; task < task_count; ++task) body(task);
   }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 #include "engine/fake_model.h"
@@ -49,6 +50,14 @@ const float* FakeModel::run(std::span<const model::BatchRow> rows) {
 void FakeModel::copy_page(int32_t from, int32_t to) {
   std::copy_n(held_.begin() + from * backend::kPageTokens, backend::kPageTokens,
               held_.begin() + to * backend::kPageTokens);
+}
+
+void FakeModel::export_page(int32_t page, std::byte* out) const {
+  std::memcpy(out, held_.data() + page * backend::kPageTokens, backend::kPageTokens * 4);
+}
+
+void FakeModel::import_page(int32_t page, const std::byte* in) {
+  std::memcpy(held_.data() + page * backend::kPageTokens, in, backend::kPageTokens * 4);
 }
 
 // One token is far likelier than the rest, which differ.

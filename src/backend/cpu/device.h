@@ -72,10 +72,18 @@ class CpuKvStore final : public KvStore {
   Region keys, values;
 
   void copy_page(int32_t from, int32_t to) override;
+  int64_t page_bytes() const override;
+  void export_page(int32_t page, std::byte* out) const override;
+  void import_page(int32_t page, const std::byte* in) override;
   // Which of the panels, counted in pages of one head.
   int64_t slot(int64_t layer, int64_t page, int64_t head) const {
     return (layer * shape.page_count + page) * shape.kv_head_count + head;
   }
+
+ private:
+  // visit(part, bytes) for each piece of a page, in one order.
+  template <typename Visit>
+  void each_part(int32_t page, const Visit& visit) const;
 };
 
 // What one worker needs while it runs a task; regions of one backend never overlap, so every

@@ -83,20 +83,43 @@ std::unique_ptr<KvStore> CpuBackend::make_kv_store(const KvShape& shape) {
   return store;
 }
 
-void CpuKvStore::copy_page(int32_t from, int32_t to) {
-  BITTERN_CHECK(from >= 0 && from < shape.page_count && to >= 0 && to < shape.page_count,
-                "pages {} and {} of {}", from, to, shape.page_count);
+template <typename Visit>
+void CpuKvStore::each_part(int32_t page, const Visit& visit) const {
+  BITTERN_CHECK(page >= 0 && page < shape.page_count, "page {} of {}", page, shape.page_count);
   const KvLayout layout(shape);
-  const auto copy = [](std::byte* base, int64_t bytes, int64_t source, int64_t place) {
-    std::memcpy(base + place * bytes, base + source * bytes, static_cast<size_t>(bytes));
-  };
   for (int64_t layer = 0; layer < shape.layer_count; ++layer) {
     for (int64_t head = 0; head < shape.kv_head_count; ++head) {
-      const int64_t source = slot(layer, from, head), place = slot(layer, to, head);
-      copy(keys.data(), layout.key_bytes(), source, place);
-      copy(values.data(), layout.value_bytes(), source, place);
+      const int64_t place = slot(layer, page, head);
+      visit(keys.data() + place * layout.key_bytes(), static_cast<size_t>(layout.key_bytes()));
+      visit(values.data() + place * layout.value_bytes(),
+            static_cast<size_t>(layout.value_bytes()));
     }
   }
+}
+
+int64_t CpuKvStore::page_bytes() const {
+  const KvLayout layout(shape);
+  return shape.layer_count * shape.kv_head_count * (layout.key_bytes() + layout.value_bytes());
+}
+
+void CpuKvStore::export_page(int32_t page, std::byte* out) const {
+  each_part(page, [&](const std::byte* part, size_t bytes) {
+    std::memcpy(out, part, bytes);
+    out += bytes;
+  });
+}
+
+void CpuKvStore::import_page(int32_t page, const std::byte* in) {
+  each_part(page, [&](std::byte* part, size_t bytes) {
+    std::memcpy(part, in, bytes);
+    in += bytes;
+  });
+}
+
+void CpuKvStore::copy_page(int32_t from, int32_t to) {
+  std::vector<std::byte> page(static_cast<size_t>(page_bytes()));
+  export_page(from, page.data());
+  import_page(to, page.data());
 }
 
 void CpuBackend::store_kv(KvStore& store, int64_t layer, std::span<const RowPlace> rows,
