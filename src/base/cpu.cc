@@ -16,6 +16,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 namespace bittern::cpu {
@@ -41,6 +45,9 @@ constexpr std::array kNames{
     FeatureName{kAmxTile, "amx-tile"},
     FeatureName{kAmxInt8, "amx-int8"},
     FeatureName{kAmxBf16, "amx-bf16"},
+    FeatureName{kAmxPermission, "amx-permission"},
+    FeatureName{kDotProd, "dotprod"},
+    FeatureName{kI8mm, "i8mm"},
 };
 
 // The logical processors on which this process may run; empty where the system does not say.
@@ -91,6 +98,27 @@ uint64_t saved_states() {
 
 bool bit(uint32_t word, int index) { return (word >> index & 1u) != 0; }
 
+#elif defined(__aarch64__)
+
+// Words of the auxiliary vector and their bits: Linux, Documentation/arch/arm64/elf_hwcaps.rst.
+constexpr unsigned long kCpuidReadable = 1ul << 11, kAsimdDp = 1ul << 20;  // AT_HWCAP
+constexpr unsigned long kMatrixInt8 = 1ul << 13;                           // AT_HWCAP2
+
+// Implementer and part of MIDR_EL1 (Linux, arch/arm64/include/asm/cputype.h).
+struct PartName {
+  uint32_t implementer, part;
+  std::string_view name;
+};
+
+constexpr PartName kPartNames[] = {
+    {0x41, 0xd05, "Arm Cortex-A55"},    {0x41, 0xd0b, "Arm Cortex-A76"},
+    {0x41, 0xd0c, "Arm Neoverse N1"},   {0x41, 0xd40, "Arm Neoverse V1"},
+    {0x41, 0xd49, "Arm Neoverse N2"},   {0x41, 0xd4f, "Arm Neoverse V2"},
+    {0x41, 0xd84, "Arm Neoverse V3"},   {0x41, 0xd8e, "Arm Neoverse N3"},
+    {0x41, 0xd41, "Arm Cortex-A78"},    {0x41, 0xd44, "Arm Cortex-X1"},
+    {0xc0, 0xac3, "Ampere Altra AC03"}, {0xc0, 0xac4, "AmpereOne AC04"},
+};
+
 #endif
 
 }  // namespace
@@ -126,6 +154,7 @@ uint64_t detect_features() {
   add(amx && bit(leaf7.d, 24), kAmxTile);
   add(amx && bit(leaf7.d, 25), kAmxInt8);
   add(amx && bit(leaf7.d, 22), kAmxBf16);
+  add((features & kAmxTile) != 0 && allow_tiles(), kAmxPermission);
   return features;
 }
 
@@ -141,12 +170,45 @@ std::string model_name() {
   return name.substr(begin, name.find_last_not_of(' ') - begin + 1);
 }
 
+#elif defined(__aarch64__)
+
+uint64_t detect_features() {
+  uint64_t features = 0;
+  if ((getauxval(AT_HWCAP) & kAsimdDp) != 0) features |= kDotProd;
+  if ((getauxval(AT_HWCAP2) & kMatrixInt8) != 0) features |= kI8mm;
+  return features;
+}
+
+std::string model_name() {
+  if ((getauxval(AT_HWCAP) & kCpuidReadable) == 0) return "unknown aarch64";
+  uint64_t identity = 0;
+  asm("mrs %0, midr_el1" : "=r"(identity));  // the kernel answers for it
+  const auto implementer = static_cast<uint32_t>(identity >> 24 & 0xff);
+  const auto part = static_cast<uint32_t>(identity >> 4 & 0xfff);
+  for (const PartName& row : kPartNames)
+    if (row.implementer == implementer && row.part == part) return std::string(row.name);
+  return fmt::format("aarch64, implementer {:#x}, part {:#x}", implementer, part);
+}
+
 #else
 
 uint64_t detect_features() { return 0; }
 std::string model_name() { return "unknown"; }
 
 #endif
+
+// Linux keeps the tile data of a thread only once its process has asked for it (arch_prctl(2),
+// Documentation/arch/x86/xstate.rst); without that the first tile instruction is a SIGILL.
+bool allow_tiles() {
+#if defined(__x86_64__)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  static const bool allowed = ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return allowed;
+#else
+  return false;
+#endif
+}
 
 std::vector<std::string> feature_names(uint64_t features) {
   std::vector<std::string> names;

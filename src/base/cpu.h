@@ -1,5 +1,6 @@
-// Facts about the processor: which vector instructions may really be executed (CPUID and what
-// the operating system saves), and how many threads this process may use.
+// Facts about the processor: which vector instructions may really be executed (x86-64: CPUID and
+// what the operating system saves; aarch64: the kernel's list), and how many threads this process
+// may use.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +23,21 @@ enum Feature : uint64_t {
   kAvxVnni = 1u << 10,
   kAmxTile = 1u << 11,
   kAmxInt8 = 1u << 12,
-  kAmxBf16 = 1u << 13
+  kAmxBf16 = 1u << 13,
+  kDotProd = 1u << 14,       // aarch64: SDOT and UDOT
+  kI8mm = 1u << 15,          // SMMLA, USDOT
+  kAmxPermission = 1u << 16  // the system lets this process use the tiles
 };
 
-// Bits of Feature that this machine has and the system enables.
+// Bits of Feature that this machine has and the system enables. Where there is AMX, the first call
+// asks the system for the tile registers (allow_tiles()), so it is to come before threads start.
 uint64_t detect_features();
+
+// Asks the system for the tile registers of AMX, once for the process and all its threads; what it
+// answered. A thread's tiles are then saved like its other registers, which takes 8 KiB more of
+// its signal stack. False also where there are none.
+bool allow_tiles();
+
 std::vector<std::string> feature_names(uint64_t features);
 std::string model_name();
 

@@ -7,7 +7,10 @@ namespace bittern::environment {
 namespace {
 
 constexpr std::array kTable{
-    Row{Variable::isa, "BITTERN_ISA", "kernels to use (scalar, avx2, avxvnni, avx512); refused if absent"},
+    Row{Variable::isa, "BITTERN_ISA",
+        "kernels to use (scalar, avx2, avxvnni, avx512, amx, neon, neoni8mm); refused if absent"},
+    Row{Variable::ternary, "BITTERN_TERNARY",
+        "layout of ternary weights (T2, T1.6); the faster one here by default"},
     Row{Variable::models, "BITTERN_MODELS", "folder of real checkpoints for the acceptance tests"},
     Row{Variable::home, "BITTERN_HOME", "where pulled models are kept"},
     Row{Variable::data_home, "XDG_DATA_HOME", "its folder bittern is used without BITTERN_HOME"},

@@ -11,6 +11,7 @@ namespace bittern::environment {
 
 enum class Variable {
   isa,               // BITTERN_ISA
+  ternary,           // BITTERN_TERNARY
   models,            // BITTERN_MODELS
   home,              // BITTERN_HOME
   data_home,         // XDG_DATA_HOME

@@ -126,6 +126,19 @@ void FileMap::populate(Bytes part) {
   });
 }
 
+// Looking for pages that are there already takes as long as mapping them, so the first and the last
+// one speak for all.
+void FileMap::read_ahead(Bytes part) {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  for_pages_around(part, [&](void* address, size_t size) {
+    auto* last = static_cast<std::byte*>(address) + (size - 1) / page * page;
+    unsigned char first_there = 0, last_there = 0;
+    ::mincore(address, 1, &first_there);
+    ::mincore(last, 1, &last_there);
+    if ((first_there & last_there & 1) == 0) ::madvise(address, size, MADV_WILLNEED);
+  });
+}
+
 void FileMap::prefer_huge_pages() {
   for_pages_around(bytes(), [](void* address, size_t size) {
     ::madvise(address, size, MADV_HUGEPAGE);  // a hint: refusal is fine
@@ -193,6 +206,15 @@ void AtomicFile::seal() {
 
 void AtomicFile::commit() {
   seal();
+  rename_to_path();
+}
+
+void AtomicFile::commit_unsynced() {
+  if (descriptor_ >= 0 && ::close(std::exchange(descriptor_, -1)) != 0) fail_finishing(errno);
+  rename_to_path();
+}
+
+void AtomicFile::rename_to_path() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_finishing(errno);
   temporary_ours_ = false;
 }

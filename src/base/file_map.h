@@ -48,6 +48,8 @@ class FileMap {
   static std::optional<FileStamp> stamp_of(const std::filesystem::path& path);
   // Advises the kernel that a part of the map is no longer needed (its packed copy is).
   static void release(Bytes part);
+  // Asks for a part of the map to be read from the disk meanwhile.
+  static void read_ahead(Bytes part);
   // Brings a part of the map into memory at once and not page by page.
   static void populate(Bytes part);
   // Where the file system has huge pages, reading the file shall use them.
@@ -80,9 +82,13 @@ class AtomicFile {
   void seal();
   // Seals if that has not been done, and renames.
   void commit();
+  // commit() without waiting for the disk: after a crash of the system the file may be there with
+  // other bytes. For files whose damage is noticed.
+  void commit_unsynced();
 
  private:
   void discard();
+  void rename_to_path();
   [[noreturn]] void fail_finishing(int error);
 
   std::filesystem::path path_;

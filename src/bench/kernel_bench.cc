@@ -97,7 +97,7 @@ Linears make_linears(backend::Backend& backend, codec::Id id, ThreadPool& pool,
 struct Inputs {
   Inputs(int64_t rows, int64_t width)
       : values(static_cast<size_t>(rows * width)),
-        codes(static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlock)),
+        codes(static_cast<size_t>(backend::code_bytes(rows, width))),
         inverse_scales(static_cast<size_t>(rows)),
         block_scales(
             static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlockRuns)),

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "base/half.h"
 #include "base/random.h"
 #include "kernel/attention.h"
+#include "kernel/bf16_pack.h"
 #include "kernel/block_pack.h"
 #include "kernel/pack.h"
 #include "kernel/real.h"
+#include "kernel/select.h"
 
 namespace bittern::bench {
 namespace {
@@ -41,8 +44,6 @@ double weight_bytes(const Shape& s) {
 double dot_operations(const Shape& s) {
   return 2.0 * static_cast<double>(s.rows * s.columns * s.weights);
 }
-double value_bytes(const Shape& s) { return 4.0 * static_cast<double>(s.rows * s.columns); }
-double value_operations(const Shape& s) { return 2.0 * static_cast<double>(s.rows * s.columns); }
 
 void run_ternary_dots(const Table& t, ProbeData& d, const Shape& s) {
   t.ternary->dots({.strips = d.strips.data(),
@@ -58,12 +59,14 @@ void run_ternary_scale(const Table& t, ProbeData& d, const Shape& s) {
   t.ternary->scale(
       {d.dots.data(), s.rows, s.weights, d.x.data(), d.y.data(), nullptr, d.out.data(), s.weights});
 }
-// A strip of any bytes: every code is legal, and ProbeData keeps f16 scales finite.
+// Strips of any bytes: every code is legal, and ProbeData keeps f16 scales finite.
 template <codec::Id kCodec>
 void run_block_dots(const Table& t, ProbeData& d, const Shape& s) {
   const auto start = reinterpret_cast<uintptr_t>(d.blocks.data());
   t.block->dots({.layout = kernel::block_layout(kCodec),
                  .strip = d.blocks.data() + (64 - start % 64) % 64,
+                 .strips = s.weights / kernel::kBlockStripRows,
+                 .strip_bytes = kernel::block_strip_bytes(*kernel::block_layout(kCodec), s.columns),
                  .blocks = kernel::block_count(s.columns),
                  .codes = d.codes.data(),
                  .scales = d.y.data(),
@@ -77,7 +80,8 @@ void run_block_dots(const Table& t, ProbeData& d, const Shape& s) {
 }
 template <codec::Id kCodec>
 double block_strip_bytes(const Shape& s) {
-  return static_cast<double>(kernel::block_strip_bytes(*kernel::block_layout(kCodec), s.columns));
+  return static_cast<double>(
+      kernel::block_bytes(*kernel::block_layout(kCodec), s.weights, s.columns));
 }
 template <kernel::RealFormat kFormat, int64_t kBytes>
 void run_real_dots(const Table& t, ProbeData& d, const Shape& s) {
@@ -98,6 +102,27 @@ void run_real_dots(const Table& t, ProbeData& d, const Shape& s) {
                 .out = d.out.data(),
                 .stride = s.weights,
                 .scratch = d.scratch.data()});
+}
+
+// Strips of any bytes whose exponents are not the greatest; the kernel is the machine's.
+void run_bf16_dots(const Table& t, ProbeData& d, const Shape& s) {
+  const auto start = reinterpret_cast<uintptr_t>(d.blocks.data());
+  const auto scratch = reinterpret_cast<uintptr_t>(d.scratch.data());
+  const kernel::Bf16Kernels& kernels = kernel::supported_bf16(*t.bf16, d.features);
+  kernels.dots({.strips = d.blocks.data() + (64 - start % 64) % 64,
+                .strip_count = s.weights / kernel::kBf16Outputs,
+                .columns = s.columns,
+                .codes = d.halves.data(),
+                .pitch = s.rows,
+                .rows = s.rows,
+                .outputs = s.weights,
+                .bias = nullptr,
+                .out = d.out.data(),
+                .stride = s.weights,
+                .scratch = d.scratch.data() + (64 - scratch % 64) % 64 / sizeof(float)});
+}
+double bf16_strip_bytes(const Shape& s) {
+  return static_cast<double>(kernel::bf16_bytes(s.weights, s.columns));
 }
 template <kernel::Decode Table::*kDecode>
 void run_decode(const Table& t, ProbeData& d, const Shape& s) {
@@ -210,96 +235,96 @@ constexpr KernelProbe kProbes[] = {
      no_operations},
     {"block_dots",
      "q4_0 1 row",
-     {1, 2560, 16},
-     {1, 256, 16},
+     {1, 2560, 64},
+     {1, 256, 48},
      run_block_dots<codec::Id::q4_0>,
      block_strip_bytes<codec::Id::q4_0>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q4_0 8 rows",
-     {8, 2560, 16},
-     {8, 256, 16},
+     {8, 2560, 64},
+     {8, 256, 48},
      run_block_dots<codec::Id::q4_0>,
      block_strip_bytes<codec::Id::q4_0>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q4_0 64 rows",
-     {64, 2560, 16},
-     {13, 256, 16},
+     {64, 2560, 64},
+     {52, 256, 16},
      run_block_dots<codec::Id::q4_0>,
      block_strip_bytes<codec::Id::q4_0>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q4_k 1 row",
-     {1, 2560, 16},
-     {1, 256, 16},
+     {1, 2560, 64},
+     {1, 256, 48},
      run_block_dots<codec::Id::q4_k>,
      block_strip_bytes<codec::Id::q4_k>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q4_k 8 rows",
-     {8, 2560, 16},
-     {8, 256, 16},
+     {8, 2560, 64},
+     {8, 256, 48},
      run_block_dots<codec::Id::q4_k>,
      block_strip_bytes<codec::Id::q4_k>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q4_k 64 rows",
-     {64, 2560, 16},
-     {13, 256, 16},
+     {64, 2560, 64},
+     {13, 256, 48},
      run_block_dots<codec::Id::q4_k>,
      block_strip_bytes<codec::Id::q4_k>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q6_k 1 row",
-     {1, 2560, 16},
-     {1, 256, 16},
+     {1, 2560, 64},
+     {1, 256, 48},
      run_block_dots<codec::Id::q6_k>,
      block_strip_bytes<codec::Id::q6_k>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q6_k 8 rows",
-     {8, 2560, 16},
-     {8, 256, 16},
+     {8, 2560, 64},
+     {8, 256, 48},
      run_block_dots<codec::Id::q6_k>,
      block_strip_bytes<codec::Id::q6_k>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q6_k 64 rows",
-     {64, 2560, 16},
-     {13, 256, 16},
+     {64, 2560, 64},
+     {52, 256, 16},
      run_block_dots<codec::Id::q6_k>,
      block_strip_bytes<codec::Id::q6_k>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q8_0 1 row",
-     {1, 2560, 16},
-     {1, 256, 16},
+     {1, 2560, 64},
+     {1, 256, 48},
      run_block_dots<codec::Id::q8_0>,
      block_strip_bytes<codec::Id::q8_0>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q8_0 8 rows",
-     {8, 2560, 16},
-     {8, 256, 16},
+     {8, 2560, 64},
+     {8, 256, 48},
      run_block_dots<codec::Id::q8_0>,
      block_strip_bytes<codec::Id::q8_0>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",
      "q8_0 64 rows",
-     {64, 2560, 16},
-     {13, 256, 16},
+     {64, 2560, 64},
+     {13, 256, 48},
      run_block_dots<codec::Id::q8_0>,
      block_strip_bytes<codec::Id::q8_0>,
      dot_operations,
@@ -314,6 +339,40 @@ constexpr KernelProbe kProbes[] = {
      },
      coded_bytes<256>,
      no_operations},
+    {"bf16_encode",
+     "",
+     {1, 2560},
+     {1, 256},
+     [](const Table& t, ProbeData& d, const Shape& s) {
+       kernel::supported_bf16(*t.bf16, d.features)
+           .encode(d.x.data(), s.columns, 1, d.halves.data());
+     },
+     [](const Shape& s) { return 6.0 * static_cast<double>(s.columns); },
+     no_operations},
+    {"bf16_dots",
+     "1 row",
+     {1, 2560, 64},
+     {1, 512, 64},
+     run_bf16_dots,
+     bf16_strip_bytes,
+     dot_operations,
+     Arithmetic::bfloat16},
+    {"bf16_dots",
+     "8 rows",
+     {8, 2560, 64},
+     {8, 512, 32},
+     run_bf16_dots,
+     bf16_strip_bytes,
+     dot_operations,
+     Arithmetic::bfloat16},
+    {"bf16_dots",
+     "64 rows",
+     {64, 2560, 64},
+     {25, 512, 32},
+     run_bf16_dots,
+     bf16_strip_bytes,
+     dot_operations,
+     Arithmetic::bfloat16},
     {"real_dots",
      "f32 1 row",
      {1, 2560, 16},
@@ -446,15 +505,6 @@ constexpr KernelProbe kProbes[] = {
      },
      coded_bytes<256>,
      no_operations},
-    {"decode_i8",
-     "",
-     {1, 128},
-     {1, 128},
-     [](const Table& t, ProbeData& d, const Shape& s) {
-       t.decode_i8(d.codes.data(), s.columns, 0.01f, d.out.data());
-     },
-     coded_bytes<256>,
-     no_operations},
     {"rms_norm",
      "",
      {1, 2560},
@@ -537,15 +587,6 @@ constexpr KernelProbe kProbes[] = {
      [](const Table& t, ProbeData& d, const Shape& s) { t.scale(d.out.data(), s.columns, 1.0f); },
      row_bytes,
      no_operations},
-    {"accumulate",
-     "",
-     {256, 128},
-     {16, 128},
-     [](const Table& t, ProbeData& d, const Shape& s) {
-       t.accumulate(d.x.data(), d.z.data(), s.rows, s.columns, d.out.data());
-     },
-     value_bytes,
-     value_operations},
     {"attention_products_f32",
      "4 queries",
      {4, 128, 64},
@@ -626,7 +667,8 @@ ProbeData::ProbeData(const ProbeShape& shape) {
   sums.assign(count, 0);
   dots.assign(static_cast<size_t>(shape.rows * std::max(shape.weights, kernel::kStripRows)), 1000);
   halves.resize(count);
-  scratch.resize(kernel::kRealScratch);
+  features = cpu::detect_features();
+  scratch.resize(std::max<size_t>(kernel::kRealScratch, kernel::kBf16Scratch + 16));
   // Any byte is a block's; the second of every two stays small, so that f16 scales are finite.
   blocks.resize(static_cast<size_t>(elements * kMostElementBytes + 64));
   for (uint8_t& byte : blocks) byte = static_cast<uint8_t>(draw.below(256) & 0x3b);

@@ -29,6 +29,7 @@ struct ProbeData {
   std::vector<int32_t> sums, dots;
   std::vector<uint8_t> strips, blocks;
   std::vector<uint16_t> halves;
+  uint64_t features = 0;  // of this machine
 };
 
 struct KernelProbe {

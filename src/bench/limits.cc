@@ -160,7 +160,6 @@ Limits measure_limits(ThreadPool& pool, std::string_view isa, uint64_t features,
   limits.read = best_read(pool, vector_bytes_of(isa, features), options);
   for (const PeakLoop& loop : peak_loops()) {
     if ((loop.features & ~features) != 0) continue;
-    if ((loop.features & cpu::kAmxTile) != 0 && !allow_tiles()) continue;
     limits.compute.push_back(
         {.name = loop.name,
          .isa = loop.isa,

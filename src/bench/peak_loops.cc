@@ -7,11 +7,6 @@
 
 #include "base/cpu.h"
 
-#if defined(__x86_64__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 namespace bittern::bench {
 
 std::string_view arithmetic_name(Arithmetic arithmetic) {
@@ -153,6 +148,7 @@ void tile_int8(int64_t rounds) { BITTERN_TILE_PEAK(rounds, kBytes, "tdpbusd"); }
 void tile_bf16(int64_t rounds) { BITTERN_TILE_PEAK(rounds, kSmall, "tdpbf16ps"); }
 
 constexpr uint64_t kAvx512 = cpu::kAvx512F | cpu::kAvx512BW | cpu::kAvx512VL | cpu::kAvx512DQ;
+constexpr uint64_t kTiles = cpu::kAmxTile | cpu::kAmxPermission;
 
 // Products a round times two: lanes x products a lane x accumulators.
 constexpr PeakLoop kLoops[] = {
@@ -166,9 +162,8 @@ constexpr PeakLoop kLoops[] = {
     {"vfmadd231ps zmm", "avx512", Arithmetic::float32, kAvx512, 2 * 16 * 12, fma_zmm},
     {"vdpbf16ps zmm", "avx512", Arithmetic::bfloat16, kAvx512 | cpu::kAvx512Bf16, 2 * 16 * 2 * 12,
      dpbf16_zmm},
-    {"tdpbusd tile", "amx", Arithmetic::int8, cpu::kAmxTile | cpu::kAmxInt8, 2 * 256 * 64 * 4,
-     tile_int8},
-    {"tdpbf16ps tile", "amx", Arithmetic::bfloat16, cpu::kAmxTile | cpu::kAmxBf16, 2 * 256 * 32 * 4,
+    {"tdpbusd tile", "amx", Arithmetic::int8, kTiles | cpu::kAmxInt8, 2 * 256 * 64 * 4, tile_int8},
+    {"tdpbf16ps tile", "amx", Arithmetic::bfloat16, kTiles | cpu::kAmxBf16, 2 * 256 * 32 * 4,
      tile_bf16},
 };
 
@@ -176,17 +171,9 @@ constexpr PeakLoop kLoops[] = {
 
 std::span<const PeakLoop> peak_loops() { return kLoops; }
 
-bool allow_tiles() {
-  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
-  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
-  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-}
-
 #else
 
 std::span<const PeakLoop> peak_loops() { return {}; }
-
-bool allow_tiles() { return false; }
 
 #endif
 

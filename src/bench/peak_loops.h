@@ -26,8 +26,4 @@ struct PeakLoop {
 // The loops of this architecture; empty where none are written.
 std::span<const PeakLoop> peak_loops();
 
-// Asks the system for the tile registers, once for the process and before threads start. False
-// where it refuses.
-bool allow_tiles();
-
 }  // namespace bittern::bench

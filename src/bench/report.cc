@@ -95,6 +95,7 @@ JsonBuilder result_json(const Result& result, const std::optional<Limits>& limit
            {{"int8", result.work.int8_operations},
             {"float32", result.work.float32_operations},
             {"bfloat16", result.work.bfloat16_operations}}},
+          {"refined_rows", or_null(result.refined_rows)},
           {"bytes_per_second", result.bytes_per_second()},
           {"operations_per_second", result.operations_per_second()},
           {"memory_share", or_null(shares.memory)},

@@ -84,8 +84,28 @@ Arithmetic arithmetic_of_kernel(std::string_view kernel) {
   return Arithmetic::int8;
 }
 
+StepWork work_of_head(const model::Model& model, double logit_rows, std::optional<double> refined) {
+  StepWork work;
+  const backend::Linear* head = model.head.get();
+  if (head == nullptr || logit_rows <= 0.0) return work;
+  if (!refined) return work_of_linear(*head, logit_rows);
+  const auto rows = static_cast<double>(head->out_size);
+  const auto columns = static_cast<double>(head->in_size);
+  work.bytes = static_cast<double>(head->coarse_bytes) + weight_bytes(*head) / rows * *refined;
+  work.int8_operations = 2.0 * 2.0 * logit_rows * rows * columns;  // two rows of codes for each
+  work.float32_operations = 2.0 * *refined * columns;
+  return work;
+}
+
 StepWork work_of_step(const model::Model& model, backend::KvType kv_type,
                       std::span<const int64_t> positions, int64_t logit_rows) {
+  StepWork work = work_of_body(model, kv_type, positions);
+  work += work_of_head(model, static_cast<double>(logit_rows), std::nullopt);
+  return work;
+}
+
+StepWork work_of_body(const model::Model& model, backend::KvType kv_type,
+                      std::span<const int64_t> positions) {
   const model::Config& config = model.config;
   const auto rows = static_cast<double>(positions.size());
   StepWork work;
@@ -106,7 +126,6 @@ StepWork work_of_step(const model::Model& model, backend::KvType kv_type,
     (kv_type == backend::KvType::int8 ? work.int8_operations : work.float32_operations) +=
         4.0 * seen * static_cast<double>(config.query_width());
   }
-  add_linear(model.head.get(), static_cast<double>(logit_rows), work);
   return work;
 }
 

@@ -2,7 +2,8 @@
 // numbers that turn a time into bytes and operations a second.
 //
 //   bytes       every weight that a linear layer keeps, once (in the layout it runs from), and the
-//               keys and values that the rows see, once for each row
+//               keys and values that the rows see, once for each row; of an output layer that is
+//               read by its coarse plane, that plane and the rows of weights that were read in full
 //   operations  two for each weight and row, four for each query element and position (scores and
 //               values); split by the arithmetic that the layer's kernel uses
 //
@@ -11,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "backend/backend.h"
@@ -28,7 +30,13 @@ struct StepWork {
 };
 
 // A step over rows that stand at these positions (each in its own sequence or in one), the last
-// `logit_rows` of which want logits.
+// `logit_rows` of which want logits; less its output layer.
+StepWork work_of_body(const model::Model& model, backend::KvType kv_type,
+                      std::span<const int64_t> positions);
+// The output layer for `logit_rows` rows of a step: `refined` rows of weights beside the coarse
+// plane, or the whole layer where that is nothing.
+StepWork work_of_head(const model::Model& model, double logit_rows, std::optional<double> refined);
+// Both, the whole output layer.
 StepWork work_of_step(const model::Model& model, backend::KvType kv_type,
                       std::span<const int64_t> positions, int64_t logit_rows);
 

@@ -35,6 +35,9 @@ class Run {
         workspace_(model, step_rows_),
         rows_(static_cast<size_t>(step_rows_)),
         logits_(static_cast<size_t>(what.batch * model.config.vocab_size)),
+        // What whoever takes the likeliest token needs.
+        cuts_(static_cast<size_t>(what.batch),
+              {.top = 1, .outputs = model.config.vocab_size, .always = {}}),
         random_(options.seed) {
     model::PagePool pool(store_->shape.page_count);
     for (model::SequenceState& sequence : sequences_) {
@@ -84,7 +87,7 @@ class Run {
 
   void forward(int64_t count) {
     model::forward(model_, backend_, *store_, std::span(rows_).first(static_cast<size_t>(count)),
-                   workspace_, logits_.data());
+                   workspace_, logits_.data(), nullptr, cuts_);
   }
 
   // `depth` positions of every sequence and layer. The same few random rows serve all of them:
@@ -119,24 +122,26 @@ class Run {
   model::Workspace workspace_;
   std::vector<model::BatchRow> rows_;
   std::vector<float> logits_;
+  std::vector<backend::HeadCut> cuts_;
   random::Sequence random_;
 };
 
-// The work of a slice, averaged over a repetition.
+// The work of a slice, averaged over a repetition; `refined` as in work_of_head().
 StepWork work_of_slice(const model::Model& model, backend::KvType kv_type, const Case& what,
-                       int64_t max_rows) {
-  StepWork work;
+                       int64_t max_rows, std::optional<double> refined) {
+  StepWork work = work_of_head(model, static_cast<double>(what.batch), refined);
   std::vector<int64_t> positions;
   if (what.phase == Phase::decode) {
     // Linear in the position, so the middle of the text stands for all of it.
     positions.assign(static_cast<size_t>(what.batch), what.depth + (what.tokens - 1) / 2);
-    return work_of_step(model, kv_type, positions, what.batch);
+    work += work_of_body(model, kv_type, positions);
+    return work;
   }
   for (int64_t first = 0; first < what.tokens; first += max_rows) {
     const int64_t count = std::min(max_rows, what.tokens - first);
     positions.clear();
     for (int64_t row = 0; row < count; ++row) positions.push_back(what.depth + first + row);
-    work += work_of_step(model, kv_type, positions, first + count == what.tokens ? 1 : 0);
+    work += work_of_body(model, kv_type, positions);
   }
   return work;
 }
@@ -164,10 +169,7 @@ Result measure_case(const model::Model& model, backend::Backend& backend, backen
       model.context);
   BITTERN_CHECK(what.phase == Phase::decode || what.batch == 1, "prefill of {}", what.batch);
   Run run(model, backend, kv_type, what, options);
-  Result result{.what = what,
-                .tokens_per_second = {},
-                .slice_seconds = {},
-                .work = work_of_slice(model, kv_type, what, options.max_rows)};
+  Result result{.what = what, .tokens_per_second = {}, .slice_seconds = {}, .work = {}};
 
   // Not timed: pages are touched, clocks rise.
   if (what.phase == Phase::prefill) {
@@ -179,6 +181,7 @@ Result measure_case(const model::Model& model, backend::Backend& backend, backen
   const int64_t slices = what.phase == Phase::prefill ? 1 : what.tokens;
   const double slice_tokens =
       static_cast<double>(what.phase == Phase::prefill ? what.tokens : what.batch);
+  const backend::HeadCounts before = backend.head_counts();
   const double started = monotonic_seconds();
   std::vector<double> rates;
   for (; result.repetitions < options.repetitions; ++result.repetitions) {
@@ -198,6 +201,14 @@ Result measure_case(const model::Model& model, backend::Backend& backend, backen
     }
   }
   result.tokens_per_second = spread_of(rates);
+  const backend::HeadCounts after = backend.head_counts();
+  if (const int64_t rows = after.coarse_rows - before.coarse_rows; rows > 0) {
+    result.refined_rows =
+        static_cast<double>(after.weight_rows - before.weight_rows) / static_cast<double>(rows);
+  }
+  std::optional<double> refined;
+  if (result.refined_rows) refined = *result.refined_rows * static_cast<double>(what.batch);
+  result.work = work_of_slice(model, kv_type, what, options.max_rows, refined);
   return result;
 }
 

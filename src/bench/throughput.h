@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -35,6 +36,9 @@ struct Result {
   int64_t repetitions = 0;
   std::vector<double> slice_seconds;
   StepWork work;  // of a slice, on average
+  // Rows of the output layer's weights that were read in full for a row of logits, beside its
+  // coarse plane; nothing where the whole layer was.
+  std::optional<double> refined_rows = std::nullopt;
 
   double bytes_per_second() const;
   double operations_per_second() const;

@@ -130,6 +130,9 @@ extern const AttentionKernels scalar_attention;
 extern const AttentionKernels avx2_attention;
 extern const AttentionKernels avxvnni_attention;
 extern const AttentionKernels avx512_attention;
+extern const AttentionKernels amx_attention;
+#elif defined(__aarch64__)
+extern const AttentionKernels neon_attention;
 #endif
 
 }  // namespace bittern::kernel

@@ -45,6 +45,8 @@ namespace bittern::kernel {
 
 inline constexpr int64_t kBlockColumns = 256;
 inline constexpr int64_t kBlockStripRows = 16;
+// Strips that share what is read of the activations: a caller who has as many gives them together.
+inline constexpr int64_t kBlockStrips = 4;
 // A run of activations has one scale.
 inline constexpr int64_t kBlockRun = 32;
 inline constexpr int64_t kBlockRuns = kBlockColumns / kBlockRun;
@@ -78,10 +80,12 @@ struct BlockLayout {
   bool doubled = false;  // 1-bit codes count as 0 and 2 (so that zero = 1 gives -1 and +1)
 };
 
-// A strip times `rows` rows of activations.
+// Strips times `rows` rows of activations: output n of strip s is output 16 s + n of the job.
 struct BlockDots {
   const BlockLayout* layout;
-  const uint8_t* strip;  // `blocks` blocks, 64-byte aligned
+  const uint8_t* strip;  // the first one: `blocks` blocks, 64-byte aligned
+  int64_t strips;        // 1..kBlockStrips
+  int64_t strip_bytes;   // from one to the next
   int64_t blocks;
   // Activations block by block, so that rows stand close together: rows a power of two apart would
   // share a few sets of L1, which costs more than half of the speed.
@@ -90,9 +94,9 @@ struct BlockDots {
   const int32_t* sums;  // [blocks, pitch, kBlockSums]
   int64_t rows;
   int64_t pitch;      // rows that the activations have in all
-  int64_t outputs;    // 1..16 of the strip's rows are real
+  int64_t outputs;    // that are real: 16 of every strip, 1..16 of the last
   const float* bias;  // [outputs], or null
-  float* out;         // out[m * stride + n]
+  float* out;         // out[m * stride + 16 * s + n]
   int64_t stride;
 };
 
@@ -107,11 +111,26 @@ struct BlockKernels {
                    float* scales, int32_t* sums);
 };
 
+// Strip s of a job as a job of its own.
+[[gnu::always_inline]] inline BlockDots strip_of(const BlockDots& job, int64_t s) {
+  BlockDots one = job;
+  const int64_t first = s * kBlockStripRows, left = job.outputs - first;
+  one.strip += s * job.strip_bytes;
+  one.strips = 1;
+  one.outputs = left < kBlockStripRows ? left : kBlockStripRows;
+  if (one.bias != nullptr) one.bias += first;
+  one.out += first;
+  return one;
+}
+
 extern const BlockKernels scalar_block;
 #if defined(__x86_64__)
 extern const BlockKernels avx2_block;
 extern const BlockKernels avxvnni_block;
 extern const BlockKernels avx512_block;
+extern const BlockKernels amx_block;
+#elif defined(__aarch64__)
+extern const BlockKernels neon_block;
 #endif
 
 // Bytes of one block of a strip, and where its parts begin. Plain arithmetic that ISA files use

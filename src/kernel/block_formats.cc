@@ -2,6 +2,7 @@
 // codec's bytes. The pictures of those bytes are in the codec's own file (src/codec/).
 #include "kernel/block_formats.h"
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -22,11 +23,28 @@ void read_nibbles(const std::byte* qs, int64_t half, uint8_t* codes) {
   }
 }
 
-// Four codes a byte, the first in its low bits.
+// Four codes a byte, the first in its low bits: two bytes at a time, drawn apart step by step.
 void read_crumbs(const std::byte* qs, int64_t bytes, uint8_t* codes) {
-  for (int64_t j = 0; j < bytes; ++j) {
-    const int byte = byte_at(qs, j);
-    for (int64_t i = 0; i < 4; ++i) codes[4 * j + i] = static_cast<uint8_t>(byte >> 2 * i & 3);
+  for (int64_t j = 0; j < bytes; j += 2) {
+    uint64_t eight = load<uint16_t>(qs + j);
+    eight = (eight | eight << 24) & 0x000000ff000000ff;
+    eight = (eight | eight << 12) & 0x000f000f000f000f;
+    eight = (eight | eight << 6) & 0x0303030303030303;
+    std::memcpy(codes + 4 * j, &eight, sizeof eight);
+  }
+}
+
+// The bits of a byte as bytes 0 and 1, the lowest bit first.
+uint64_t bits_apart(int byte) {
+  const uint64_t own = static_cast<uint64_t>(byte) * 0x0101010101010101 & 0x8040201008040201;
+  return (own + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101;
+}
+
+// Bit `bit` of byte k % 32 is bit `to` of code k, for k from 32 * bit on.
+void add_bit_planes(const std::byte* bits, int to, uint8_t* codes) {
+  for (int64_t plane = 0; plane < kBlockColumns / 32; ++plane) {
+    for (int64_t l = 0; l < 32; ++l)
+      codes[32 * plane + l] |= static_cast<uint8_t>((byte_at(bits, l) >> plane & 1) << to);
   }
 }
 
@@ -51,8 +69,12 @@ void read_q4_1(const std::byte* block, int64_t first, BlockRow& row) {
 
 // Bit j of the four bytes `qh` is bit 4 of code j.
 void add_fifth_bits(const std::byte* qh, uint8_t* codes) {
-  const auto bits = load<uint32_t>(qh);
-  for (int64_t j = 0; j < 32; ++j) codes[j] |= static_cast<uint8_t>((bits >> j & 1u) << 4);
+  for (int64_t j = 0; j < 4; ++j) {
+    uint64_t eight;
+    std::memcpy(&eight, codes + 8 * j, sizeof eight);
+    eight |= bits_apart(byte_at(qh, j)) << 4;
+    std::memcpy(codes + 8 * j, &eight, sizeof eight);
+  }
 }
 
 void read_q5_0(const std::byte* block, int64_t first, BlockRow& row) {
@@ -98,8 +120,7 @@ void read_q3_k(const std::byte* block, int64_t, BlockRow& row) {
   row.super = load<uint16_t>(block + 108);
   read_planes(block + 32, row.codes);
   read_planes(block + 64, row.codes + 128);
-  for (int64_t k = 0; k < kBlockColumns; ++k)
-    row.codes[k] |= static_cast<uint8_t>((byte_at(block, k % 32) >> k / 32 & 1) << 2);
+  add_bit_planes(block, 2, row.codes);
 }
 
 // Six-bit scales and minima of Q4_K and Q5_K.
@@ -128,8 +149,7 @@ void read_q5_k(const std::byte* block, int64_t, BlockRow& row) {
   read_sub_codes(block + 4, row);
   for (int64_t pair = 0; pair < 4; ++pair)
     read_nibbles(block + 48 + 32 * pair, 32, row.codes + 64 * pair);
-  for (int64_t k = 0; k < kBlockColumns; ++k)
-    row.codes[k] |= static_cast<uint8_t>((byte_at(block + 16, k % 32) >> k / 32 & 1) << 4);
+  add_bit_planes(block + 16, 4, row.codes);
 }
 
 void read_q6_k(const std::byte* block, int64_t, BlockRow& row) {
@@ -164,25 +184,33 @@ void read_mxfp4(const std::byte* block, int64_t first, BlockRow& row) {
   read_nibbles(block + 1, 16, row.codes + first);
 }
 
-// Half of a UE4M3 value: 2^-10 to 224 with four significant bits, so exact in f16.
-uint16_t half_ue4m3(int code) {
-  if (code == 0x7f) return 0;
-  const int exponent = code >> 3 & 15, mantissa = code & 7;
-  return f32_to_f16(exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -10)
-                                  : std::ldexp(static_cast<float>(8 + mantissa), exponent - 11));
+// Halves of UE4M3 values: 2^-10 to 224 with four significant bits, so exact in f16.
+std::array<uint16_t, 256> make_halves_of_ue4m3() {
+  std::array<uint16_t, 256> halves = {};
+  for (int code = 0; code < 256; ++code) {
+    const int exponent = code >> 3 & 15, mantissa = code & 7;
+    if (code == 0x7f) continue;
+    halves[static_cast<size_t>(code)] =
+        f32_to_f16(exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -10)
+                                 : std::ldexp(static_cast<float>(8 + mantissa), exponent - 11));
+  }
+  return halves;
 }
 
 void read_nvfp4(const std::byte* block, int64_t first, BlockRow& row) {
+  static const std::array<uint16_t, 256> kHalves = make_halves_of_ue4m3();
   for (int64_t sub = 0; sub < 4; ++sub) {
-    row.scales[first / 16 + sub] = half_ue4m3(byte_at(block, sub));
+    row.scales[first / 16 + sub] = kHalves[load<uint8_t>(block + sub)];
     read_nibbles(block + 4 + 8 * sub, 8, row.codes + first + 16 * sub);
   }
 }
 
 void read_q1_0(const std::byte* block, int64_t first, BlockRow& row) {
   row.scales[first / 128] = load<uint16_t>(block);
-  for (int64_t j = 0; j < 128; ++j)
-    row.codes[first + j] = static_cast<uint8_t>(byte_at(block + 2, j / 8) >> j % 8 & 1);
+  for (int64_t j = 0; j < 16; ++j) {
+    const uint64_t eight = bits_apart(byte_at(block + 2, j));
+    std::memcpy(row.codes + first + 8 * j, &eight, sizeof eight);
+  }
 }
 
 void read_q2_0(const std::byte* block, int64_t first, BlockRow& row) {
@@ -195,28 +223,19 @@ void read_pq2_0(const std::byte* block, int64_t first, BlockRow& row) {
   read_crumbs(block + 2, 32, row.codes + first);
 }
 
-// `digits` base-3 digits of each of `bytes` bytes, the most significant ones first: codec/tq1_0.cc
-// says why three times the fraction gives a digit.
-void read_digits(const std::byte* in, int64_t bytes, int64_t digits, uint8_t* codes) {
-  int power = 1;
-  for (int64_t n = 0; n < digits; ++n, power *= 3, codes += bytes) {
-    for (int64_t m = 0; m < bytes; ++m)
-      codes[m] = static_cast<uint8_t>((byte_at(in, m) * power & 255) * 3 >> 8);
+// `kDigits` base-3 digits of each of `kBytes` bytes, the most significant ones first: a byte is a
+// fraction of 256, and the digits fall out of its top as it is multiplied by 3 again and again
+// (codec/tq1_0.cc). In bytes only, so that a vector holds many.
+template <int64_t kBytes, int64_t kDigits>
+void read_digits(const std::byte* in, uint8_t* codes) {
+  uint8_t rest[kBytes];
+  std::memcpy(rest, in, kBytes);
+  for (int64_t n = 0; n < kDigits; ++n, codes += kBytes) {
+    for (int64_t m = 0; m < kBytes; ++m) {
+      codes[m] = static_cast<uint8_t>((rest[m] >= 86) + (rest[m] >= 171));  // 256 / 3, 512 / 3
+      rest[m] = static_cast<uint8_t>(3 * rest[m]);
+    }
   }
-}
-
-void read_tq1_0(const std::byte* block, int64_t, BlockRow& row) {
-  row.scales[0] = load<uint16_t>(block + 52);
-  read_digits(block, 32, 5, row.codes);
-  read_digits(block + 32, 16, 5, row.codes + 160);
-  read_digits(block + 48, 4, 4, row.codes + 240);
-}
-
-void read_ptq1_0(const std::byte* block, int64_t first, BlockRow& row) {
-  row.scales[first / 128] = load<uint16_t>(block + 26);
-  read_digits(block, 16, 5, row.codes + first);
-  read_digits(block + 16, 8, 5, row.codes + first + 80);
-  read_digits(block + 24, 2, 4, row.codes + first + 120);
 }
 
 void read_tq2_0(const std::byte* block, int64_t, BlockRow& row) {
@@ -225,19 +244,36 @@ void read_tq2_0(const std::byte* block, int64_t, BlockRow& row) {
   read_planes(block + 32, row.codes + 128);
 }
 
+// The codes of four lanes, a byte each: one of them is 1, the others are 0 or 2 by the three bits
+// of `slot` and its sign.
+constexpr std::array<uint32_t, 32> make_slots() {
+  std::array<uint32_t, 32> slots = {};
+  for (unsigned index = 0; index < 32; ++index) {
+    const unsigned slot = index & 15;
+    const bool negated = index >= 16;
+    unsigned minus = (slot & 3) << 1;  // bit n: the n-th lane that is not the zero
+    for (unsigned lane = 0; lane < 4; ++lane) {
+      unsigned code = 1;
+      if (lane != slot >> 2) {
+        code = ((minus & 1) != 0) != negated ? 0 : 2;
+        minus >>= 1;
+      }
+      slots[index] |= code << 8 * lane;
+    }
+  }
+  return slots;
+}
+constexpr std::array<uint32_t, 32> kSlots = make_slots();
+
 void read_stq1_0(const std::byte* block, int64_t, BlockRow& row) {
   row.scales[0] = load<uint16_t>(block + 40);
   for (int64_t group = 0; group < 64; ++group) {
     const int slot = byte_at(block, group / 2) >> 4 * (group % 2) & 15;
-    const bool negated = (byte_at(block + 32, group / 8) >> group % 8 & 1) != 0;
-    int minus = (slot & 3) << 1;  // bit n: the n-th lane that is not the zero
-    for (int lane = 0; lane < 4; ++lane) {
-      uint8_t& code = row.codes[64 * (group / 16) + group % 16 + 16 * lane];
-      code = 1;
-      if (lane == slot >> 2) continue;
-      code = ((minus & 1) != 0) != negated ? 0 : 2;
-      minus >>= 1;
-    }
+    const int sign = byte_at(block + 32, group / 8) >> group % 8 & 1;
+    const uint32_t four = kSlots[static_cast<size_t>(16 * sign + slot)];
+    uint8_t* codes = row.codes + 64 * (group / 16) + group % 16;
+    for (int64_t lane = 0; lane < 4; ++lane)
+      codes[16 * lane] = static_cast<uint8_t>(four >> 8 * lane);
   }
 }
 
@@ -262,13 +298,27 @@ constexpr BlockFormat kFormats[] = {
     {codec::Id::q1_0, {"q1_0", 1, 128, 1, f16, none, true}, read_q1_0},
     {codec::Id::q2_0, {"q2_0", 2, 64, 1, f16}, read_q2_0},
     {codec::Id::pq2_0, {"pq2_0", 2, 128, 1, f16}, read_pq2_0},
-    {codec::Id::ptq1_0, {"ptq1_0", 2, 128, 1, f16}, read_ptq1_0},
-    {codec::Id::tq1_0, {"tq1_0", 2, 256, 1, f16}, read_tq1_0},
+    {codec::Id::ptq1_0, {"ptq1_0", 2, 128, 1, f16}, read_ptq1_0_block},
+    {codec::Id::tq1_0, {"tq1_0", 2, 256, 1, f16}, read_tq1_0_block},
     {codec::Id::tq2_0, {"tq2_0", 2, 256, 1, f16}, read_tq2_0},
     {codec::Id::stq1_0, {"stq1_0", 2, 256, 1, f16}, read_stq1_0},
 };
 
 }  // namespace
+
+void read_tq1_0_block(const std::byte* block, int64_t, BlockRow& row) {
+  row.scales[0] = load<uint16_t>(block + 52);
+  read_digits<32, 5>(block, row.codes);
+  read_digits<16, 5>(block + 32, row.codes + 160);
+  read_digits<4, 4>(block + 48, row.codes + 240);
+}
+
+void read_ptq1_0_block(const std::byte* block, int64_t first, BlockRow& row) {
+  row.scales[first / 128] = load<uint16_t>(block + 26);
+  read_digits<16, 5>(block, row.codes + first);
+  read_digits<8, 5>(block + 16, row.codes + first + 80);
+  read_digits<2, 4>(block + 24, row.codes + first + 120);
+}
 
 std::span<const BlockFormat> block_formats() { return kFormats; }
 

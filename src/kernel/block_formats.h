@@ -20,4 +20,8 @@ struct BlockFormat {
 
 std::span<const BlockFormat> block_formats();
 
+// Of formats of base-3 digits, which are also read as ternary codes.
+void read_tq1_0_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_ptq1_0_block(const std::byte* block, int64_t first, BlockRow& row);
+
 }  // namespace bittern::kernel

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/half.h"
+#include "kernel/byte_vector.h"
 
 namespace bittern::kernel {
 namespace {
@@ -36,25 +37,28 @@ constexpr Planes planes_of(int bits) {
 // Bits [shift, shift + width) of the quad's codes as `width` bits each.
 void pack_plane(const uint8_t* quad, int shift, int width, uint8_t* out) {
   const int mask = (1 << width) - 1;
-  const auto part = [&](int64_t index) { return quad[index] >> shift & mask; };
+  const auto part = [&](int64_t vector, int64_t b) {
+    return bits_of(load_bytes(quad + vector * kVectorBytes + b), shift, mask);
+  };
   if (width == 8) {
     std::memcpy(out, quad, kQuadBytes);
   } else if (width == 4) {
     for (int64_t half = 0; half < 2; ++half) {
-      const int64_t first = half * 2 * kVectorBytes;
-      for (int64_t b = 0; b < kVectorBytes; ++b)
-        out[half * kVectorBytes + b] =
-            static_cast<uint8_t>(part(first + b) | part(first + kVectorBytes + b) << 4);
+      for (int64_t b = 0; b < kVectorBytes; b += 16)
+        store_bytes(out + half * kVectorBytes + b,
+                    part(2 * half, b) | bits_at(part(2 * half + 1, b), 4));
     }
   } else if (width == 2) {
-    for (int64_t b = 0; b < kVectorBytes; ++b)
-      out[b] = static_cast<uint8_t>(part(b) | part(64 + b) << 2 | part(128 + b) << 4 |
-                                    part(192 + b) << 6);
+    for (int64_t b = 0; b < kVectorBytes; b += 16)
+      store_bytes(out + b, part(0, b) | bits_at(part(1, b), 2) | bits_at(part(2, b), 4) |
+                               bits_at(part(3, b), 6));
   } else {
+    // The product moves the low bit of byte i to bit 56 + i; no two of its terms meet.
     for (int64_t byte = 0; byte < kQuadBytes / 8; ++byte) {
-      int packed = 0;
-      for (int64_t bit = 0; bit < 8; ++bit) packed |= part(8 * byte + bit) << bit;
-      out[byte] = static_cast<uint8_t>(packed);
+      uint64_t eight;
+      std::memcpy(&eight, quad + 8 * byte, sizeof eight);
+      eight = eight >> shift & 0x0101010101010101;
+      out[byte] = static_cast<uint8_t>(eight * 0x0102040810204080 >> 56);
     }
   }
 }
@@ -138,10 +142,11 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
   std::memset(block, 0, static_cast<size_t>(at.bytes));
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes];
-    for (int64_t n = 0; n < kBlockStripRows; ++n) {
-      const uint8_t* codes = rows[n].codes + 16 * q;
-      for (int64_t p = 0; p < kVectors; ++p)
-        std::memcpy(quad + kVectorBytes * p + 4 * n, codes + 4 * p, 4);
+    for (int64_t n = 0; n < kBlockStripRows; n += 4) {
+      ByteVector four[4];
+      for (int64_t i = 0; i < 4; ++i) four[i] = load_bytes(rows[n + i].codes + 16 * q);
+      turn_dwords(four);
+      for (int64_t p = 0; p < kVectors; ++p) store_bytes(quad + kVectorBytes * p + 4 * n, four[p]);
     }
     uint8_t* out = block + q * kQuadBytes * layout.code_bits / 8;
     pack_plane(quad, 0, planes.low, out);

@@ -17,6 +17,7 @@
 namespace bittern::kernel {
 
 struct AttentionKernels;  // attention.h
+struct Bf16Kernels;       // bf16.h
 struct BlockKernels;      // block.h
 struct RealKernels;       // real.h
 
@@ -40,6 +41,7 @@ struct Table {
   const BlockKernels* block;
   const AttentionKernels* attention;
   const RealKernels* real;
+  const Bf16Kernels* bf16;  // may need more than the table does: see select_bf16()
 
   // Equal to the codec's decode, bit for bit.
   Decode decode_f16, decode_bf16, decode_q8_0, decode_q4_0, decode_q4_1;
@@ -53,7 +55,6 @@ struct Table {
   // int8 rule of keys and values: scale = absmax / 127, code = round half even(x * (127 /
   // absmax)); a vector whose absmax is below 1e-30 is stored as zeros.
   void (*encode_i8)(const float* in, int64_t count, int8_t* codes, float* scale);
-  void (*decode_i8)(const int8_t* codes, int64_t count, float scale, float* out);
 
   // x * (1 / sqrt(mean(x^2) + eps)) * weight, in this order; in place allowed.
   void (*rms_norm)(const float* in, const float* weight, float eps, int64_t width, float* out);
@@ -79,9 +80,6 @@ struct Table {
   void (*softmax_chunk)(SoftmaxChunk&);
   // x[i] *= factor
   void (*scale)(float* x, int64_t count, float factor);
-  // out[i] = fma(weights[t], values[t * width + i], out[i]) for t ascending.
-  void (*accumulate)(const float* weights, const float* values, int64_t count, int64_t width,
-                     float* out);
 };
 
 extern const Table scalar_table;
@@ -89,6 +87,10 @@ extern const Table scalar_table;
 extern const Table avx2_table;
 extern const Table avxvnni_table;
 extern const Table avx512_table;
+extern const Table amx_table;
+#elif defined(__aarch64__)
+extern const Table neon_table;
+extern const Table neoni8mm_table;
 #endif
 
 }  // namespace bittern::kernel

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "kernel/byte_vector.h"
 #include "kernel/ternary.h"
 
 namespace bittern::kernel {
@@ -13,30 +14,45 @@ namespace {
 
 constexpr int64_t kLineBytes = 64;
 constexpr int64_t kLineColumns = 16;
-constexpr uint8_t kZeroCodes = 0x55;  // code 1 four times
 
 #include "kernel/isa/ternary_t16.inl"
 
 // The sixteen columns of a row that a line holds, as its 4 bytes.
-void pack_four(const int8_t* columns, uint8_t* bytes) {
-  for (int64_t i = 0; i < 4; ++i) {
-    int packed = 0;
-    for (int64_t p = 0; p < 4; ++p) packed |= (columns[4 * p + i] + 1) << 2 * p;
-    bytes[i] = static_cast<uint8_t>(packed);
-  }
+uint32_t pack_word(const int8_t* columns) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  uint64_t eight[2];
+  std::memcpy(eight, columns, sizeof eight);
+  for (uint64_t& codes : eight)  // -1, 0, 1 to 0, 1, 2 in every byte
+    codes = (~codes & kOnes) | (codes & ~(codes >> 1) & kOnes) << 1;
+  const uint64_t pairs = eight[0] | eight[1] << 4;
+  return static_cast<uint32_t>(pairs | pairs >> 30);
 }
 
-uint8_t dense_byte(int pairs, int fifth) {
-  const int c = (pairs & 3) + 3 * (pairs >> 2 & 3) + 9 * (pairs >> 4 & 3) + 27 * (pairs >> 6);
-  return static_cast<uint8_t>(c < 64 ? fifth * 64 + c : kFirstEscape + (c - 64) * 3 + fifth);
+ByteVector times_3(ByteVector bytes) { return bytes + bytes + bytes; }
+
+// Field `field` of each byte.
+ByteVector field_of(ByteVector bytes, int field) { return bits_of(bytes, 2 * field, 3); }
+
+// Bytes of T1.6: t0 to t3 of `pairs`, and t4. The escape is 192 + (c - 64) * 3 + t4 = 3 c + t4.
+ByteVector dense_bytes(ByteVector pairs, ByteVector fifth) {
+  constexpr int kDirect = 64;
+  static_assert(kFirstEscape == 3 * kDirect);
+  ByteVector c = times_3(field_of(pairs, 3)) + field_of(pairs, 2);
+  c = times_3(c) + field_of(pairs, 1);
+  c = times_3(c) + field_of(pairs, 0);
+  const auto direct = reinterpret_cast<ByteVector>(c < kDirect);
+  return (direct & (bits_at(fifth, 6) + c)) | (~direct & (times_3(c) + fifth));
 }
 
 // Five lines of T2 into four of T1.6, and back.
 void dense_from_lines(const uint8_t* lines, uint8_t* block) {
   const uint8_t* last = lines + 4 * kLineBytes;
-  for (int64_t i = 0; i < 4; ++i) {
-    for (int64_t j = 0; j < kLineBytes; ++j)
-      block[i * kLineBytes + j] = dense_byte(lines[i * kLineBytes + j], last[j] >> 2 * i & 3);
+  for (int64_t j = 0; j < kLineBytes; j += 16) {
+    const ByteVector fifths = load_bytes(last + j);
+    for (int i = 0; i < 4; ++i) {
+      const int64_t at = i * kLineBytes + j;
+      store_bytes(block + at, dense_bytes(load_bytes(lines + at), field_of(fifths, i)));
+    }
   }
 }
 
@@ -68,14 +84,20 @@ int64_t t2_bytes(int64_t rows, int64_t columns) {
 }
 
 void t2_pack_strip(const int8_t* codes, int64_t row_count, int64_t columns, uint8_t* strip) {
-  std::memset(strip, kZeroCodes, static_cast<size_t>(t2_strip_bytes(columns)));
+  std::memset(strip, kT2ZeroByte, static_cast<size_t>(t2_strip_bytes(columns)));
+  const auto pack_line = [&](const int8_t* line, int64_t row, int64_t first) {
+    const uint32_t word = pack_word(line);
+    std::memcpy(strip + first / kLineColumns * kLineBytes + 4 * row, &word, sizeof word);
+  };
   for (int64_t row = 0; row < row_count; ++row) {
-    for (int64_t first = 0; first < columns; first += kLineColumns) {
-      int8_t line[kLineColumns] = {};
-      const int64_t count = std::min(kLineColumns, columns - first);
-      std::memcpy(line, codes + row * columns + first, static_cast<size_t>(count));
-      pack_four(line, strip + first / kLineColumns * kLineBytes + 4 * row);
-    }
+    const int8_t* from = codes + row * columns;
+    const int64_t whole = columns / kLineColumns * kLineColumns;
+    for (int64_t first = 0; first < whole; first += kLineColumns)
+      pack_line(from + first, row, first);
+    if (whole == columns) continue;
+    int8_t line[kLineColumns] = {};
+    std::copy(from + whole, from + columns, line);
+    pack_line(line, row, whole);
   }
 }
 
@@ -101,13 +123,17 @@ int64_t t16_strip_bytes(int64_t columns) {
 void t16_pack_strip(const int8_t* codes, int64_t row_count, int64_t columns, uint8_t* strip) {
   std::vector<uint8_t> lines(static_cast<size_t>(t2_strip_bytes(columns)));
   t2_pack_strip(codes, row_count, columns, lines.data());
-  const uint8_t* from = lines.data();
+  t16_from_t2(lines.data(), columns, strip);
+}
+
+void t16_from_t2(const uint8_t* lines, int64_t columns, uint8_t* strip) {
+  const uint8_t* end = lines + t2_strip_bytes(columns);
   for (int64_t block = t2_columns(columns) / kDenseColumns; block > 0; --block) {
-    dense_from_lines(from, strip);
-    from += 5 * kLineBytes;
+    dense_from_lines(lines, strip);
+    lines += 5 * kLineBytes;
     strip += kDenseBytes;
   }
-  std::copy(from, static_cast<const uint8_t*>(lines.data() + lines.size()), strip);
+  std::copy(lines, end, strip);
 }
 
 void t16_unpack_strip(const uint8_t* strip, int64_t columns, int8_t* codes) {

@@ -38,6 +38,10 @@ void t2_unpack_strip(const uint8_t* strip, int64_t columns, int8_t* codes);
 // The same for T1.6; its columns are padded like those of T2.
 int64_t t16_strip_bytes(int64_t columns);
 void t16_pack_strip(const int8_t* codes, int64_t row_count, int64_t columns, uint8_t* strip);
+// From a strip of T2.
+void t16_from_t2(const uint8_t* lines, int64_t columns, uint8_t* strip);
 void t16_unpack_strip(const uint8_t* strip, int64_t columns, int8_t* codes);
+// What missing rows of a strip of T2 hold, in every byte: code 1 four times.
+inline constexpr uint8_t kT2ZeroByte = 0x55;
 
 }  // namespace bittern::kernel

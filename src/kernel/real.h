@@ -50,6 +50,8 @@ extern const RealKernels scalar_real;
 #if defined(__x86_64__)
 extern const RealKernels avx2_real;
 extern const RealKernels avx512_real;
+#elif defined(__aarch64__)
+extern const RealKernels neon_real;
 #endif
 
 }  // namespace bittern::kernel

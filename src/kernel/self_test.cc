@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <span>
 #include <vector>
 
 #include "base/half.h"
 #include "base/random.h"
 #include "kernel/attention.h"
+#include "kernel/bf16_pack.h"
 #include "kernel/block_pack.h"
 #include "kernel/block_probe.h"
 #include "kernel/pack.h"
@@ -161,18 +163,19 @@ std::vector<float> run_codes(const Table& table, const Probe& probe) {
   const int64_t padded = t2_columns(kWidth);
   std::vector<int8_t> codes(static_cast<size_t>(padded));
   std::vector<float> out(2 * kWidth + 3);
+  const auto put_codes = [&](float* to) { std::copy_n(codes.data(), kWidth, to); };
   int32_t total = 0;
   table.quantise(probe.floats.data(), kWidth, padded, codes.data(), &out[0], &total);
   out[1] = static_cast<float>(total);
-  table.decode_i8(codes.data(), kWidth, out[0], &out[3]);
+  put_codes(&out[3]);
   table.encode_i8(probe.floats.data(), kWidth, codes.data(), &out[2]);
-  table.decode_i8(codes.data(), kWidth, out[2], &out[3 + kWidth]);
+  put_codes(&out[3 + kWidth]);
   return out;
 }
 
 std::vector<float> run_rows(const Table& table, const Probe& probe) {
   const size_t width = kWidth;
-  std::vector<float> out(8 * width, 0.0f);
+  std::vector<float> out(7 * width, 0.0f);
   const float* x = probe.floats.data();
   table.rms_norm(x, probe.weights.data(), 1e-5f, kWidth, &out[0]);
   int row = 1;
@@ -183,7 +186,6 @@ std::vector<float> run_rows(const Table& table, const Probe& probe) {
   table.rotate(true, x, x + kWidth, kWidth / 2, &out[width]);
   table.exponential(x, kWidth, &out[6 * width]);
   table.scale(&out[6 * width], kWidth, 0.3f);
-  table.accumulate(x, probe.weights.data(), kRows, kWidth, &out[7 * width]);
   return out;
 }
 
@@ -211,10 +213,12 @@ std::vector<float> run_softmax(const Table& table, const Probe& probe) {
   return out;
 }
 
-// One strip of every codec's layout, and of the group-affine ones with the widest group.
+// Three strips of every codec's layout (kernels take them by pairs), and of the group-affine ones
+// with the widest group; the last strip has 13 outputs.
 std::vector<float> run_blocks(const Table& table, const Probe& probe) {
   constexpr int64_t kBlocks = 2, kBlockRows = 5, kValues = kBlocks * kBlockColumns - 15;
-  static_assert(kValues <= kRows * kWidth);
+  constexpr int64_t kCalled = 3, kOutputs = kCalled * kBlockStripRows - 3;
+  static_assert(kValues <= kRows * kWidth && kCalled <= kBlockStrips);
   std::vector<int8_t> codes(kBlockRows * kBlocks * kBlockColumns);
   std::vector<float> scales(kBlockRows * kBlocks * kBlockRuns);
   std::vector<int32_t> sums(kBlockRows * kBlocks * kBlockSums);
@@ -229,13 +233,24 @@ std::vector<float> run_blocks(const Table& table, const Probe& probe) {
     const bool affine =
         layout->scales == BlockScales::f16_zeros || layout->scales == BlockScales::bf16_zeros;
     if (affine && layout->sub != 128) continue;
-    const std::vector<uint8_t> bytes = random_block_strip(draw, *layout, kBlocks);
+    const std::vector<uint8_t> bytes = random_block_strip(draw, *layout, kCalled * kBlocks);
     std::vector<Line> strip(bytes.size() / sizeof(Line));
     std::memcpy(strip.data(), bytes.data(), bytes.size());
-    float results[kBlockRows * kBlockStripRows];
-    table.block->dots({layout, strip.data()->bytes, kBlocks, codes.data(), scales.data(),
-                       sums.data(), kBlockRows, kBlockRows, kBlockStripRows, probe.weights.data(),
-                       results, kBlockStripRows});
+    float results[kBlockRows * kOutputs];
+    table.block->dots({.layout = layout,
+                       .strip = strip.data()->bytes,
+                       .strips = kCalled,
+                       .strip_bytes = block_offsets(*layout).bytes * kBlocks,
+                       .blocks = kBlocks,
+                       .codes = codes.data(),
+                       .scales = scales.data(),
+                       .sums = sums.data(),
+                       .rows = kBlockRows,
+                       .pitch = kBlockRows,
+                       .outputs = kOutputs,
+                       .bias = probe.weights.data(),
+                       .out = results,
+                       .stride = kOutputs});
     out.insert(out.end(), std::begin(results), std::end(results));
   }
   return out;
@@ -257,9 +272,15 @@ std::vector<float> run_attention(const Table& table, const Probe& probe) {
   kernels.products_f16(
       {probe.floats.data(), kWidth, kRows, &coded, 1, kPanelColumns, true, at, kPanelColumns});
   at += kRows * kPanelColumns;
+  constexpr int64_t kKeyRows = 5;
   const auto* bytes = reinterpret_cast<const uint8_t*>(probe.codes.data());
-  kernels.key_dots({probe.codes.data(), t2_columns(kWidth), probe.sums.data(), kRows, bytes, 5,
-                    bytes, probe.weights.data(), at, kPanelColumns});
+  int32_t sums[kRows];
+  for (int64_t m = 0; m < kRows; ++m) {
+    const int8_t* codes = &probe.codes[static_cast<size_t>(m * t2_columns(kWidth))];
+    sums[m] = std::accumulate(codes, codes + kKeyRows * kKeyCodeRow, 0);
+  }
+  kernels.key_dots({probe.codes.data(), t2_columns(kWidth), sums, kRows, bytes, kKeyRows, bytes,
+                    probe.weights.data(), at, kPanelColumns});
   at += kRows * kPanelColumns;
 
   float* weights = out.data() + 4 * kRows * kPanelColumns;
@@ -287,6 +308,56 @@ std::vector<float> run_attention(const Table& table, const Probe& probe) {
   return out;
 }
 
+// Every number of rows that a kernel could treat in its own way, over more than a panel.
+std::vector<float> run_bf16(const Bf16Kernels& kernels, const Probe& probe) {
+  constexpr int64_t kInputs = 34, kColumns = 300, kPanels = 2, kOutputs = 3 * kBf16Outputs - 5;
+  constexpr int64_t kFew[] = {1, 3, 6, 7, 13, kInputs};
+  static_assert(kOutputs * kColumns / 16 <= kWeights * kWidth - kColumns);
+  static_assert((kInputs - 1) * 15 + kColumns <= kRows * kWidth);
+  const int64_t strip_bytes = bf16_strip_bytes(kColumns);
+  std::vector<Line> strips(static_cast<size_t>(3 * strip_bytes) / sizeof(Line));
+  std::vector<uint16_t> weights(static_cast<size_t>(kOutputs * kColumns));
+  for (int64_t n = 0; n < kOutputs; ++n) {
+    uint16_t* row = &weights[static_cast<size_t>(n * kColumns)];
+    const float* from = probe.weights.data() + n * (kColumns / 16);
+    for (int64_t k = 0; k < kColumns; ++k) row[k] = f32_to_bf16(from[k]);
+  }
+  for (int64_t s = 0; s < 3; ++s) {
+    std::vector<const std::byte*> rows;
+    for (int64_t n = s * kBf16Outputs; n < std::min((s + 1) * kBf16Outputs, kOutputs); ++n)
+      rows.push_back(reinterpret_cast<const std::byte*>(&weights[n * kColumns]));
+    pack_bf16_strip(rows, kColumns, strips.data()->bytes + s * strip_bytes);
+  }
+  std::vector<uint16_t> codes(kPanels * kInputs * kBf16Panel);
+  for (int64_t m = 0; m < kInputs; ++m)
+    kernels.encode(probe.floats.data() + 15 * m, kColumns, kInputs, &codes[m * kBf16Panel]);
+  std::vector<Line> scratch(kBf16Scratch * sizeof(float) / sizeof(Line));
+  std::vector<float> out(codes.begin(), codes.end());
+  for (const int64_t rows : kFew) {
+    std::vector<float> results(static_cast<size_t>(rows * kOutputs));
+    kernels.dots({.strips = strips.data()->bytes,
+                  .strip_count = 3,
+                  .columns = bf16_columns(kColumns),
+                  .codes = codes.data(),
+                  .pitch = kInputs,
+                  .rows = rows,
+                  .outputs = kOutputs,
+                  .bias = rows == 3 ? nullptr : probe.weights.data(),
+                  .out = results.data(),
+                  .stride = kOutputs,
+                  .scratch = scratch.data()->floats});
+    out.insert(out.end(), results.begin(), results.end());
+  }
+  return out;
+}
+
+// The last of a table's kernels of bf16 weights, which needs nothing beyond the table.
+const Bf16Kernels& plain_bf16(const Table& table) {
+  const Bf16Kernels* kernels = table.bf16;
+  while (kernels->fallback != nullptr) kernels = kernels->fallback;
+  return *kernels;
+}
+
 }  // namespace
 
 std::optional<std::string> self_test(const Table& table) {
@@ -297,6 +368,7 @@ std::optional<std::string> self_test(const Table& table) {
   if (differs(run_ternary)) return "ternary dots";
   if (differs(run_scale)) return "ternary scale";
   if (differs(run_real)) return "real dots";
+  if (!bf16_works(plain_bf16(table))) return "bf16 dots";
   if (differs(run_decoders)) return "decode";
   if (differs(run_halves)) return "encode_f16";
   if (differs(run_codes)) return "quantise";
@@ -305,13 +377,21 @@ std::optional<std::string> self_test(const Table& table) {
   if (differs(run_softmax)) return "softmax_chunk";
   if (differs(run_blocks)) return "block formats";
   if (differs(run_attention)) return "attention";
+  if (const auto differing = tile_test(table)) return differing;
   return std::nullopt;
+}
+
+bool bf16_works(const Bf16Kernels& kernels) {
+  const Probe probe;
+  const Bf16Kernels& truth = kernels.order == Bf16Order::pairs ? scalar_bfloat : scalar_tilebfloat;
+  return same_bits(run_bf16(kernels, probe), run_bf16(truth, probe));
 }
 
 bool dense_works(const DenseTernary& dense) {
   const Probe probe;
   return same_bits(run_dots(dense.dots, probe.dense_strips, probe),
-                   run_ternary(scalar_table, probe));
+                   run_ternary(scalar_table, probe)) &&
+         dense_tile_test(dense);
 }
 
 }  // namespace bittern::kernel

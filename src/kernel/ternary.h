@@ -64,6 +64,10 @@ extern const TernaryKernels avxvnni_ternary;
 extern const TernaryKernels avx512_ternary;
 extern const TernaryKernels amx_ternary;
 extern const DenseTernary avx512vbmi_dense;
+extern const DenseTernary amxvbmi_dense;
+#elif defined(__aarch64__)
+extern const TernaryKernels neon_ternary;
+extern const TernaryKernels neoni8mm_ternary;
 #endif
 
 }  // namespace bittern::kernel

@@ -15,6 +15,8 @@
 #include "base/float_mode.h"
 #include "bench/kernel_bench.h"
 #include "bench/kernel_probe.h"
+#include "kernel/bf16.h"
+#include "kernel/select.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
@@ -142,9 +144,13 @@ std::optional<std::vector<CountRow>> count_kernels() {
   std::vector<std::unique_ptr<bench::ProbeData>> data;
   std::vector<std::function<void()>> calls;
   std::vector<CountRow> rows;
-  for (const kernel::Table* table : bench::runnable_tables(cpu::detect_features())) {
+  const uint64_t features = cpu::detect_features();
+  for (const kernel::Table* table : bench::runnable_tables(features)) {
     if (table == &kernel::scalar_table) continue;  // the truth; nobody waits for it
+    // Counts of bf16 are of the table's own kernel, not of one of its fallbacks.
+    const bool own_bf16 = &kernel::supported_bf16(*table->bf16, features) == table->bf16;
     for (const bench::KernelProbe& probe : bench::kernel_probes()) {
+      if (probe.entry == "bf16_dots" && !own_bf16) continue;
       data.push_back(std::make_unique<bench::ProbeData>(probe.small));
       calls.push_back(
           [table, &probe, own = data.back().get()] { probe.run(*table, *own, probe.small); });

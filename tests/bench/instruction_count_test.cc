@@ -1,12 +1,15 @@
 // No kernel executes more instructions than its committed count by more than a twentieth. Counts
-// belong to a compiler: another one is reported, not judged. To take them anew:
+// belong to a compiler and a table: where one of them has none, it is reported, not judged (AMX: no
+// machine to count on yet, and an emulated instruction is no single step). To take them anew:
 //   build/release/tests/count_instructions > tests/bench/instruction_counts.txt
 #include "bench/instruction_count.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 namespace bittern::test {
@@ -51,14 +54,18 @@ TEST(InstructionCount, NoKernelGrew) {
   if (!measured) GTEST_SKIP() << "this system does not let a process trace its child";
   const std::vector<CountRow> committed = committed_counts();
   int judged = 0;
+  std::set<std::string> unknown;
   for (const CountRow& row : *measured) {
     const CountRow* before = nullptr;
-    bool compiler_known = false;
+    bool known = false;
     for (const CountRow& candidate : committed) {
-      compiler_known = compiler_known || candidate.compiler == row.compiler;
+      known = known || (candidate.compiler == row.compiler && candidate.isa == row.isa);
       if (candidate.same_kernel(row)) before = &candidate;
     }
-    if (!compiler_known) continue;
+    if (!known) {
+      unknown.insert(row.compiler + ", table " + row.isa);
+      continue;
+    }
     ++judged;
     if (before == nullptr) {
       ADD_FAILURE() << "no count is committed: " << to_line(row);
@@ -68,6 +75,8 @@ TEST(InstructionCount, NoKernelGrew) {
     EXPECT_LE(static_cast<double>(row.instructions), allowed)
         << to_line(row) << ", committed " << before->instructions;
   }
+  for (const std::string& name : unknown)
+    std::printf("no instructions are committed for %s\n", name.c_str());
   if (judged == 0) GTEST_SKIP() << "no counts are committed for " << counted_compiler();
 }
 

@@ -2,6 +2,9 @@
 
 #include <signal.h>
 #include <ucontext.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 #include <atomic>
 #include <cstdlib>
@@ -119,8 +122,10 @@ float bfloat(const uint8_t* at) {
 }
 
 // dst [M, N] f32 += a [M, K] bf16 times b [K / 2, 2N] bf16: even and odd products in chains of
-// their own, fused, then their sum onto dst (the manual's TDPBF16PS).
+// their own, fused, then their sum onto dst (the manual's TDPBF16PS), denormal results flushed.
 void multiply_bfloats(int dst, int a, int b) {
+  const unsigned former = _mm_getcsr();
+  _mm_setcsr(0x1f80 | 0x8040);
   for (int m = 0; m < tiles.rows(dst); ++m) {
     for (int n = 0; n < tiles.row_bytes(dst) / 4; ++n) {
       float chain[2] = {0.0f, 0.0f};
@@ -136,6 +141,7 @@ void multiply_bfloats(int dst, int a, int b) {
       std::memcpy(&tiles.tile[dst][m][4 * n], &sum, 4);
     }
   }
+  _mm_setcsr(former);
 }
 
 void zero(int tile) { std::memset(tiles.tile[tile], 0, sizeof(tiles.tile[tile])); }
@@ -205,18 +211,24 @@ bool execute(const Instruction& in) {
   }
 }
 
-void on_illegal(int, siginfo_t*, void* context) {
-  auto* machine = static_cast<ucontext_t*>(context);
-  greg_t* registers = machine->uc_mcontext.gregs;
+// The tile instruction at the program counter, if there is one that can be executed.
+bool step(greg_t* registers) {
   Instruction in;
   const auto* at = reinterpret_cast<const uint8_t*>(registers[REG_RIP]);
-  if (decode(at, registers, in) && execute(in)) {
-    registers[REG_RIP] += in.length;
-    instructions.fetch_add(1, std::memory_order_relaxed);
+  if (!decode(at, registers, in) || !execute(in)) return false;
+  registers[REG_RIP] += in.length;
+  instructions.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void on_illegal(int, siginfo_t*, void* context) {
+  greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  if (!step(registers)) {
+    sigaction(SIGILL, &previous, nullptr);  // not ours: the same again, for the handler before
     return;
   }
-  // Not ours: the same instruction again, with the handler that was there.
-  sigaction(SIGILL, &previous, nullptr);
+  while (step(registers)) {  // the tile instructions that follow at once: signals are slow
+  }
 }
 
 #else
@@ -235,6 +247,11 @@ AmxEmulator::AmxEmulator() {
 }
 
 AmxEmulator::~AmxEmulator() { sigaction(SIGILL, &previous, nullptr); }
+
+std::unique_ptr<AmxEmulator> AmxEmulator::for_missing(uint64_t missing) {
+  if (missing == 0 || (missing & ~kFeatures) != 0) return nullptr;
+  return std::make_unique<AmxEmulator>();
+}
 
 int64_t AmxEmulator::executed() { return instructions.load(); }
 

@@ -8,6 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+
+#include "base/cpu.h"
 
 namespace bittern::kernel {
 
@@ -19,6 +22,14 @@ class AmxEmulator {
   ~AmxEmulator();
   AmxEmulator(const AmxEmulator&) = delete;
   AmxEmulator& operator=(const AmxEmulator&) = delete;
+
+  // What it makes up for.
+  static constexpr uint64_t kFeatures =
+      cpu::kAmxTile | cpu::kAmxInt8 | cpu::kAmxBf16 | cpu::kAmxPermission;
+
+  // One, where `missing` (bits of cpu::Feature that a kernel needs and the machine lacks) are tiles
+  // alone: the kernel runs with it. Else null.
+  static std::unique_ptr<AmxEmulator> for_missing(uint64_t missing);
 
   // Instructions executed so far, by all threads: a test that meant to use tiles can tell.
   static int64_t executed();

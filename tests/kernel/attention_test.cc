@@ -2,6 +2,7 @@
 // bit for bit, with guard pages behind every buffer.
 #include "kernel/attention.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -18,13 +19,17 @@ struct Candidate {
 };
 #if defined(__x86_64__)
 constexpr uint64_t kAvx2 = cpu::kAvx2 | cpu::kFma | cpu::kF16c;
+constexpr uint64_t kAvx512 =
+    kAvx2 | cpu::kAvx512F | cpu::kAvx512BW | cpu::kAvx512VL | cpu::kAvx512DQ | cpu::kAvx512Vnni;
 const Candidate kCandidates[] = {
     {&scalar_attention, 0},
     {&avx2_attention, kAvx2},
     {&avxvnni_attention, kAvx2 | cpu::kAvxVnni},
-    {&avx512_attention,
-     kAvx2 | cpu::kAvx512F | cpu::kAvx512BW | cpu::kAvx512VL | cpu::kAvx512DQ | cpu::kAvx512Vnni},
+    {&avx512_attention, kAvx512},
+    {&amx_attention, kAvx512 | cpu::kAmxTile | cpu::kAmxInt8 | cpu::kAmxPermission},
 };
+#elif defined(__aarch64__)
+const Candidate kCandidates[] = {{&scalar_attention, 0}, {&neon_attention, cpu::kDotProd}};
 #else
 const Candidate kCandidates[] = {{&scalar_attention, 0}};
 #endif
@@ -32,10 +37,15 @@ const Candidate kCandidates[] = {{&scalar_attention, 0}};
 class AttentionKernel : public testing::TestWithParam<Candidate> {
  protected:
   void SetUp() override {
-    if ((GetParam().features & ~cpu::detect_features()) != 0)
+    const uint64_t missing = GetParam().features & ~cpu::detect_features();
+    emulator_ = AmxEmulator::for_missing(missing);
+    if (missing != 0 && !emulator_)
       GTEST_SKIP() << GetParam().kernels->name << " not on this machine";
   }
   const AttentionKernels& kernels() const { return *GetParam().kernels; }
+
+ private:
+  std::unique_ptr<AmxEmulator> emulator_;
 };
 std::string candidate_name(const testing::TestParamInfo<Candidate>& test) {
   std::string name = test.param.kernels->name;
@@ -301,13 +311,16 @@ TEST_P(AttentionKernel, SoftmaxIsClose) {
   }
 }
 
+// Whatever its sign and payload: a payload of low bits must not run into the exponent.
 TEST_P(AttentionKernel, SoftmaxKeepsNan) {
-  const Guarded<float> scores(std::vector<float>(kAttendChunk, 1.0f));
-  scores[40] = std::numeric_limits<float>::quiet_NaN();
-  ChunkSoftmax job = {scores.data(), 0, kAttendChunk, 1.0f, 0.0f, 0.0f, 0.0f};
-  kernels().softmax(job);
-  EXPECT_TRUE(std::isnan(scores[40]));
-  EXPECT_TRUE(std::isnan(job.sum));
+  for (const uint32_t bits : {0x7fc00000u, 0xffc00000u, 0x7fc00001u, 0xffc000ffu, 0x7fffffffu}) {
+    const Guarded<float> scores(std::vector<float>(kAttendChunk, 1.0f));
+    scores[40] = std::bit_cast<float>(bits);
+    ChunkSoftmax job = {scores.data(), 0, kAttendChunk, 1.0f, 0.0f, 0.0f, 0.0f};
+    kernels().softmax(job);
+    EXPECT_TRUE(std::isnan(scores[40])) << std::hex << bits;
+    EXPECT_TRUE(std::isnan(job.sum)) << std::hex << bits;
+  }
 }
 
 TEST_P(AttentionKernel, ValueCodesInTheDocumentedOrder) {
@@ -347,23 +360,54 @@ TEST_P(AttentionKernel, ValueCodesInTheDocumentedOrder) {
   }
 }
 
+// One weight of 1 among zeros and scales of `top`.
+TEST_P(AttentionKernel, ValueCodesOfEveryTop) {
+  random::Sequence draw(78);
+  // The least top that has codes is 1e-30: 32767 over a smaller one would overflow.
+  std::vector<float> tops = {1e-30f, std::nextafter(1e-30f, 0.0f), 1.5e-30f, 3e38f};
+  for (int i = 0; i < 60; ++i) tops.push_back(static_cast<float>(draw.uniform()) + 0.01f);
+  for (const float top : tops) {
+    const Guarded<float> weights(kAttendChunk), scales(std::vector<float>(kAttendChunk, top));
+    weights[70] = 1.0f;
+    weights[71] = std::numeric_limits<float>::quiet_NaN();
+    const float* pages[] = {scales.data(), scales.data() + 64, scales.data() + 128,
+                            scales.data() + 192};
+    const Guarded<int16_t> codes(kAttendChunk);
+    ValueCodes job = {weights.data(), pages, 0, kAttendChunk, codes.data(), -1.0f};
+    kernels().value_codes(job);
+    ASSERT_EQ(job.factor, top >= 1e-30f ? top / 32767.0f : 0.0f) << "seed 78";
+    ASSERT_EQ(codes[70], top >= 1e-30f ? 32767 : 0) << top;
+    ASSERT_EQ(codes[71], 32767) << "NaN has the greatest code";
+  }
+}
+
+TEST_P(AttentionKernel, SoftmaxOfScoresFarBelowZero) {
+  const Guarded<float> scores(std::vector<float>(kAttendChunk, -1e37f));
+  ChunkSoftmax job = {scores.data(), 3, 9, 1.0f, 0.0f, 0.0f, 0.0f};
+  kernels().softmax(job);
+  EXPECT_EQ(job.maximum, -1e37f);
+  EXPECT_EQ(job.sum, 6.0f);
+}
+
 TEST_P(AttentionKernel, JoinInTheDocumentedOrder) {
   random::Sequence draw(77);
   const float none = -std::numeric_limits<float>::infinity();
-  const float maxima[][2] = {{none, 3.0f}, {1.5f, 3.25f}, {3.25f, 1.5f}, {-200.0f, 10.0f}};
+  const float maxima[][2] = {{none, 3.0f}, {1.5f, 3.25f}, {3.25f, 1.5f}, {-200.0f, 10.0f},
+                             {1.1f, 2.7f}, {0.3f, -0.9f}, {5.5f, 5.1f}};
   for (const auto& [before, now] : maxima) {
     for (const int64_t width : {16, 80, 256}) {
       const Guarded<float> total(random_floats(draw, width, 1.0f));
       const Guarded<float> chunk(random_floats(draw, width, 1.0f));
       for (int64_t i = 0; before == none && i < width; ++i) total[i] = 0.0f;
       const std::vector<float> old = total.values();
-      AttendState state = {total.data(), before, before == none ? 0.0f : 1.25f};
-      const float old_sum = state.sum;
-      kernels().join(state, {chunk.data(), now, 2.5f}, width);
+      const float old_sum = before == none ? 0.0f : random_floats(draw, 1, 9.0f)[0];
+      const float new_sum = random_floats(draw, 1, 9.0f)[0];
+      AttendState state = {total.data(), before, old_sum};
+      kernels().join(state, {chunk.data(), now, new_sum}, width);
       const float maximum = std::max(before, now);
       const float a = power(before - maximum), b = power(now - maximum);
       EXPECT_EQ(state.maximum, maximum);
-      EXPECT_EQ(state.sum, std::fmaf(2.5f, b, old_sum * a));
+      EXPECT_EQ(state.sum, std::fmaf(new_sum, b, old_sum * a));
       for (int64_t i = 0; i < width; ++i)
         ASSERT_EQ(total[i], std::fmaf(chunk[i], b, old[static_cast<size_t>(i)] * a)) << "seed 77";
     }

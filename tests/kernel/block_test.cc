@@ -35,8 +35,10 @@ struct Rows {
   }
 };
 
+// The strips are as many as the outputs need.
 struct Shape {
   int64_t blocks = 0, rows = 0, outputs = 0;
+  int64_t strips() const { return (outputs + kBlockStripRows - 1) / kBlockStripRows; }
 };
 
 std::vector<float> run(const BlockKernels& kernels, const BlockLayout& layout,
@@ -45,8 +47,20 @@ std::vector<float> run(const BlockKernels& kernels, const BlockLayout& layout,
   const int64_t stride = shape.outputs + 3;
   Guarded<float> out(shape.rows == 0 ? 0 : shape.rows * stride - 3);
   for (int64_t i = 0; i < out.size(); ++i) out[i] = -77.0f;
-  kernels.dots({&layout, strip.data(), shape.blocks, rows.codes.data(), rows.scales.data(),
-                rows.sums.data(), shape.rows, rows.pitch, shape.outputs, bias, out.data(), stride});
+  kernels.dots({.layout = &layout,
+                .strip = strip.data(),
+                .strips = shape.strips(),
+                .strip_bytes = shape.blocks * block_offsets(layout).bytes,
+                .blocks = shape.blocks,
+                .codes = rows.codes.data(),
+                .scales = rows.scales.data(),
+                .sums = rows.sums.data(),
+                .rows = shape.rows,
+                .pitch = rows.pitch,
+                .outputs = shape.outputs,
+                .bias = bias,
+                .out = out.data(),
+                .stride = stride});
   for (int64_t i = 0; i < out.size(); ++i) {
     if (i % stride >= shape.outputs) {
       EXPECT_EQ(out[i], -77.0f) << "written between rows, at " << i;
@@ -172,6 +186,63 @@ TEST_P(BlockKernel, EveryCountOfRowsAndOutputs) {
           std::vector<float>(bias.data(), bias.data() + outputs));  // ends at a guard page
       for (const int64_t rows : {1, 3, 6, 18})
         compare(layout, strip, activations, {2, rows, outputs}, fewer.data());
+    }
+  }
+}
+
+// Strips of one call are as each by itself, the last one short.
+TEST_P(BlockKernel, EveryCountOfStrips) {
+  random::Sequence draw(78);
+  constexpr int64_t kBlocks = 2, kMostRows = 29;
+  const Rows activations(scalar_block, random_floats(draw, kMostRows * 512, 2.0f), kMostRows, 512);
+  for (const BlockLayout* layout : block_layouts()) {
+    for (int64_t strips = 1; strips <= kBlockStrips; ++strips) {
+      const Guarded<uint8_t> several(random_block_strip(draw, *layout, strips * kBlocks));
+      for (const int64_t missing : {0, 3, 15}) {
+        SCOPED_TRACE(testing::Message() << "seed 78: " << strips << " strips");
+        const int64_t outputs = strips * kBlockStripRows - missing;
+        const Guarded<float> bias(random_floats(draw, outputs, 1.0f));
+        for (const int64_t rows : {0, 1, 2, 5, 12, 29})
+          compare(*layout, several, activations, {kBlocks, rows, outputs}, bias.data());
+      }
+    }
+  }
+}
+
+// More rows than are multiplied from packed codes, and than one group of them has.
+TEST_P(BlockKernel, ManyRows) {
+  random::Sequence draw(80);
+  for (const BlockLayout* layout : block_layouts()) {
+    SCOPED_TRACE(testing::Message() << "seed 80");
+    const Guarded<uint8_t> strips(random_block_strip(draw, *layout, 3 * 2));
+    const Guarded<float> bias(random_floats(draw, 45, 1.0f));
+    for (const int64_t rows : {50, 141}) {
+      const Rows activations(scalar_block, random_floats(draw, rows * 500, 2.0f), rows, 500);
+      compare(*layout, strips, activations, {2, rows, 45}, bias.data());
+    }
+  }
+}
+
+TEST(ScalarBlock, StripsOfACallAreAsEachByItself) {
+  random::Sequence draw(79);
+  const BlockLayout& layout = *block_layout(codec::Id::q4_k);
+  const int64_t rows = 3, outputs = kBlockStrips * kBlockStripRows - 5;
+  const Rows activations(scalar_block, random_floats(draw, rows * 256, 2.0f), rows, 256);
+  const std::vector<uint8_t> bytes = random_block_strip(draw, layout, kBlockStrips);
+  const Guarded<float> bias(random_floats(draw, outputs, 1.0f));
+  const auto all = run(scalar_block, layout, Guarded<uint8_t>(bytes), activations,
+                       {1, rows, outputs}, bias.data());
+  for (int64_t s = 0; s < kBlockStrips; ++s) {
+    const int64_t size = block_offsets(layout).bytes, own = std::min<int64_t>(16, outputs - 16 * s);
+    const Guarded<uint8_t> strip(
+        std::vector<uint8_t>(bytes.begin() + s * size, bytes.begin() + (s + 1) * size));
+    const auto one =
+        run(scalar_block, layout, strip, activations, {1, rows, own}, bias.data() + 16 * s);
+    for (int64_t m = 0; m < rows; ++m) {
+      for (int64_t n = 0; n < own; ++n)
+        ASSERT_EQ(all[static_cast<size_t>(m * (outputs + 3) + 16 * s + n)],
+                  one[static_cast<size_t>(m * (own + 3) + n)])
+            << s << ": " << m << ", " << n;
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/half.h"
 #include "codec/codec.h"
+#include "kernel/attention.h"
 #include "kernel/kernel_support.h"
 #include "kernel/real.h"
 
@@ -197,13 +198,23 @@ TEST_P(FloatKernel, FusedAtTheEdges) {
   std::vector<float> all = values;
   for (int i = 0; i < 40; ++i)
     all.push_back(std::bit_cast<float>(static_cast<uint32_t>(draw.bits()) & 0xff7fffffu));
-  const std::vector<float> one = {1.0f};
+  alignas(64) float panel[16], sums[16];
+  const PanelPiece piece = {.rows = panel, .first = 0, .count = 1, .next = panel};
   for (const float a : all) {
     for (const float b : all) {
       for (const float c : all) {
-        float out = c;
-        const float weight[1] = {a};
-        table().accumulate(weight, &b, 1, 1, &out);
+        std::fill_n(panel, 16, b);
+        std::fill_n(sums, 16, c);
+        table().attention->products_f32({.in = &a,
+                                         .in_stride = 1,
+                                         .queries = 1,
+                                         .pieces = &piece,
+                                         .piece_count = 1,
+                                         .columns = 16,
+                                         .accumulate = true,
+                                         .out = sums,
+                                         .out_stride = 16});
+        const float out = sums[7];
         const float expected = std::fmaf(a, b, c);
         if (std::isnan(expected)) {
           ASSERT_TRUE(std::isnan(out)) << a << " * " << b << " + " << c;

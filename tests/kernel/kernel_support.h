@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "kernel/amx_emulator_support.h"
 #include "kernel/kernel.h"
 
 namespace bittern::kernel {
@@ -46,13 +48,15 @@ class Guarded {
   GuardedBytes bytes_;
 };
 
-// A test per table of this build; those whose instructions the machine lacks are skipped.
+// A test per table of this build; those whose instructions the machine lacks are skipped, but for
+// tiles, which are executed in software then.
 class EachTable : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override;
   const Table& table() const { return *table_; }
 
  private:
+  std::unique_ptr<AmxEmulator> emulator_;
   const Table* table_ = nullptr;
 };
 std::vector<const char*> table_names();

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <stdexcept>
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "kernel/amx_emulator_support.h"
 #include "kernel/attention.h"
+#include "kernel/block.h"
 #include "kernel/real.h"
 
 namespace bittern::kernel {
@@ -75,6 +78,50 @@ TEST(Select, RefusalsNameWhatIsWrong) {
 #endif
 }
 
+#if defined(__x86_64__)
+
+constexpr uint64_t kTiles = cpu::kAmxTile | cpu::kAmxInt8 | cpu::kAmxPermission;
+
+const Candidate& amx() {
+  for (const Candidate& candidate : candidates())
+    if (candidate.table == &amx_table) return candidate;
+  throw std::logic_error("amx is no candidate");
+}
+
+// A processor that has tiles on a system that keeps them from the process.
+TEST(Select, PassesOverTilesThatTheSystemRefuses) {
+  const uint64_t features = cpu::detect_features() & ~uint64_t{cpu::kAmxPermission};
+  const uint64_t refused = features | cpu::kAmxTile | cpu::kAmxInt8;
+  testing::internal::CaptureStderr();
+  EXPECT_STREQ(select(refused, std::nullopt, Log(Log::Level::normal)).name,
+               select(features & ~kTiles, std::nullopt, kQuiet).name);
+  const std::string logged = testing::internal::GetCapturedStderr();
+  if ((amx().features & ~refused) == cpu::kAmxPermission) {
+    EXPECT_NE(logged.find("refuses this process the tile registers"), std::string::npos) << logged;
+  }
+  std::string message;
+  EXPECT_EQ(refusal(refused, "amx", message), ErrorKind::unsupported);
+  EXPECT_NE(message.find("amx-permission"), std::string::npos) << message;
+  EXPECT_EQ(refusal(features & ~kTiles, "amx", message), ErrorKind::unsupported);
+  EXPECT_NE(message.find("amx-tile, amx-int8, amx-permission"), std::string::npos) << message;
+}
+
+// The self-test of the amx table, in software where the processor has no tiles.
+TEST(Select, TilesRunInTheSelfTest) {
+  const uint64_t features = cpu::detect_features();
+  const uint64_t missing = amx().features & ~features;
+  const auto emulator = AmxEmulator::for_missing(missing);
+  if (missing != 0 && !emulator) GTEST_SKIP() << "no AVX-512 VNNI";
+  const int64_t before = AmxEmulator::executed();
+  EXPECT_EQ(&select(features | kTiles, std::nullopt, kQuiet), &amx_table);
+  EXPECT_EQ(&select(features | kTiles, "amx", kQuiet), &amx_table);
+  if (emulator) {
+    EXPECT_GT(AmxEmulator::executed(), before);
+  }
+}
+
+#endif
+
 // A table with one wrong entry must be noticed, whichever entry it is.
 TEST(Select, SelfTestNoticesEachWrongEntry) {
   const auto noticed = [](const auto& spoil) {
@@ -90,6 +137,22 @@ TEST(Select, SelfTestNoticesEachWrongEntry) {
       if (job.rows == 6) job.out[5 * 16 + 3] += 1;
     };
     t.ternary = &ternary;
+  }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    static TernaryKernels ternary = *t.ternary;
+    ternary.dots = [](const TernaryDots& job) {
+      scalar_ternary.dots(job);
+      if (job.rows > 40) job.out[40 * 16] -= 1;
+    };
+    t.ternary = &ternary;
+  }));
+  EXPECT_TRUE(noticed([](Table& t) {
+    static BlockKernels block = *t.block;
+    block.dots = [](const BlockDots& job) {
+      scalar_block.dots(job);
+      if (job.rows > 16) job.out[16 * job.stride] *= 1.0000001f;
+    };
+    t.block = &block;
   }));
   EXPECT_TRUE(noticed([](Table& t) {
     static TernaryKernels ternary = *t.ternary;
@@ -144,6 +207,12 @@ TEST(Select, SelfTestNoticesEachWrongEntry) {
     a.value_dots = [](const ValueDots& job) {
       scalar_attention.value_dots(job);
       job.out[5 * job.out_stride + 3] *= 1.0000001f;
+    };
+  }));
+  EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {
+    a.value_dots = [](const ValueDots& job) {
+      scalar_attention.value_dots(job);
+      if (job.queries > 16) job.out[16 * job.out_stride] *= 1.0000001f;
     };
   }));
   EXPECT_TRUE(wrong_attention([](AttentionKernels& a) {

@@ -88,6 +88,12 @@ constexpr Kernel kKernels[] = {
     {"avx512", cpu::kAvx512BW | cpu::kAvx512Vnni, &avx512_ternary, nullptr},
     {"dense_avx512vbmi", cpu::kAvx512BW | cpu::kAvx512Vnni | cpu::kAvx512Vbmi, nullptr,
      &avx512vbmi_dense},
+    {"amx", cpu::kAvx512BW | cpu::kAvx512Vnni | AmxEmulator::kFeatures, &amx_ternary, nullptr},
+    {"dense_amxvbmi", cpu::kAvx512BW | cpu::kAvx512Vnni | cpu::kAvx512Vbmi | AmxEmulator::kFeatures,
+     nullptr, &amxvbmi_dense},
+#elif defined(__aarch64__)
+    {"neon", cpu::kDotProd, &neon_ternary, nullptr},
+    {"neoni8mm", cpu::kDotProd | cpu::kI8mm, &neoni8mm_ternary, nullptr},
 #endif
 };
 
@@ -96,14 +102,18 @@ std::string kernel_name(const testing::TestParamInfo<Kernel>& info) { return inf
 class TernaryKernel : public testing::TestWithParam<Kernel> {
  protected:
   void SetUp() override {
-    if ((GetParam().features & ~cpu::detect_features()) != 0)
-      GTEST_SKIP() << GetParam().name << " not on this machine";
+    const uint64_t missing = GetParam().features & ~cpu::detect_features();
+    emulator_ = AmxEmulator::for_missing(missing);
+    if (missing != 0 && !emulator_) GTEST_SKIP() << GetParam().name << " not on this machine";
   }
   Product product() const {
     const Kernel& kernel = GetParam();
     if (kernel.ternary != nullptr) return {kernel.ternary->dots, t2_strip_bytes, t2_pack_strip};
     return {kernel.dense->dots, t16_strip_bytes, t16_pack_strip};
   }
+
+ private:
+  std::unique_ptr<AmxEmulator> emulator_;
 };
 INSTANTIATE_TEST_SUITE_P(Kernels, TernaryKernel, testing::ValuesIn(kKernels), kernel_name);
 

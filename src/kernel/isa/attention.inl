@@ -24,12 +24,13 @@ typedef int16_t ShortPart __attribute__((vector_size(kPartBytes / 2)));
   q = fma(q, r, broadcast(0.2402265072f));
   q = fma(q, r, broadcast(0.6931471825f));
   q = fma(q, r, broadcast(1.0f));
+  const Lanes least = larger(broadcast(0.0f), x);  // 0, or NaN
   Lanes result;
   for (int i = 0; i < kParts; ++i) {
     const UintPart bits =
         reinterpret_cast<UintPart>(q.part[i]) + (reinterpret_cast<UintPart>(shifted.part[i]) << 23);
     const FloatPart scaled = reinterpret_cast<FloatPart>(bits);
-    result.part[i] = x.part[i] < -126.0f ? FloatPart{} : scaled;
+    result.part[i] = x.part[i] >= -126.0f ? scaled : least.part[i];
   }
   return result;
 }

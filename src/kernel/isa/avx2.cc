@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernel/attention.h"
+#include "kernel/bf16.h"
 #include "kernel/block.h"
 #include "kernel/kernel.h"
 #include "kernel/real.h"
@@ -25,6 +26,6 @@ namespace {
 }  // namespace
 
 constinit const Table avx2_table =
-    make_table("avx2", &avx2_ternary, &avx2_block, &avx2_attention, &avx2_real);
+    make_table("avx2", &avx2_ternary, &avx2_block, &avx2_attention, &avx2_real, &avx2_bfloat);
 
 }  // namespace bittern::kernel

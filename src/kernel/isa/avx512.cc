@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "kernel/attention.h"
+#include "kernel/bf16.h"
 #include "kernel/block.h"
 #include "kernel/kernel.h"
 #include "kernel/real.h"
@@ -30,7 +31,7 @@ namespace {
 
 }  // namespace
 
-constinit const Table avx512_table =
-    make_table("avx512", &avx512_ternary, &avx512_block, &avx512_attention, &avx512_real);
+constinit const Table avx512_table = make_table(
+    "avx512", &avx512_ternary, &avx512_block, &avx512_attention, &avx512_real, &avx512bf16_bfloat);
 
 }  // namespace bittern::kernel

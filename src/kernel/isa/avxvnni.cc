@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "kernel/attention.h"
+#include "kernel/bf16.h"
 #include "kernel/block.h"
 #include "kernel/kernel.h"
 #include "kernel/real.h"
@@ -25,7 +26,7 @@ namespace {
 
 }  // namespace
 
-constinit const Table avxvnni_table =
-    make_table("avxvnni", &avxvnni_ternary, &avxvnni_block, &avxvnni_attention, &avx2_real);
+constinit const Table avxvnni_table = make_table("avxvnni", &avxvnni_ternary, &avxvnni_block,
+                                                 &avxvnni_attention, &avx2_real, &avx2_bfloat);
 
 }  // namespace bittern::kernel

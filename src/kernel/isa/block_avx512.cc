@@ -6,13 +6,16 @@
 //   activations   x[k] .. x[k+3]    the same          ...
 //   int32 sums    row 0             row 1             ... row 15
 //
-// One row, per 16 columns: 4 vpbroadcastd, 4 vpdpbusd, and to unpack
+// Two strips stand side by side, so that a broadcast serves both. One row, per 16 columns of a
+// strip: 4 vpdpbusd with broadcast, and to unpack
 //   8 bits  4 loads                        5 bits  as 4, 4 kmovq, 4 masked vpaddb
 //   4 bits  2 loads, 2 vpsrlw, 4 vpandd    6 bits  as 4, 1 load, 3 shifts, 4 vpternlogd
 //   2 bits  1 load, 3 vpsrlw, 4 vpandd     codebooks  as 4, 4 vpshufb
-// Twelve rows, per 32 columns of float scales: 8 loads, 96 vpdpbusd, 72 vpbroadcastd (nine rows),
-// 6 vbroadcasti32x4 and 24 vpshufd (the other three), 12 vpmulld (the zero), 12 vcvtdq2ps, 12 fma;
-// of integer scales 12 vpmulld and 12 vpaddd for the last three.
+// Six rows of two strips, per 32 columns: 16 loads, 48 vpbroadcastd, 96 vpdpbusd; the zero 6
+// vpbroadcastd, 6 vpslld, 6 vpsubd; of float scales 12 vcvtdq2ps, 12 vmulps, 12 vfmadd: on two
+// multipliers 60 cycles, of which 48 are the products' (80 % of their peak; 65 measured); integer
+// scales of 16 columns, and minima, cost 6 more.
+// Shifts, additions, conversions and vpandd run beside the multipliers; vpmulld does not.
 
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc 12's _mm512_undefined_* are variables initialised with themselves, and it warns about them.
@@ -33,36 +36,39 @@ namespace {
 
 #include "kernel/isa/block_lanes_avx512.inl"
 
+// Two strips side by side: a broadcast serves both. Tiles keep sums and totals in registers:
+// 6 x 2 and 6 x 2 of them; narrow sub-blocks need a third set, packed codes eight vectors of them.
+constexpr int kUnitStrips = 2, kTileVectors = 2;
+constexpr int kUnpackedRows = 6, kNarrowRows = 4, kPackedRows = 6;
+
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"
 
+// An unaligned dword that may alias anything.
+typedef int32_t Dword __attribute__((may_alias, aligned(1)));
+
 [[gnu::always_inline]] inline Ints broadcast_codes(const int8_t* codes) {
-  int32_t four;
-  __builtin_memcpy(&four, codes, sizeof(four));
-  return _mm512_set1_epi32(four);
+  return _mm512_set1_epi32(*reinterpret_cast<const Dword*>(codes));
 }
 
-// Every so many rows the broadcasts are shuffles of one load: two loads a cycle alone would not
-// keep two vpdpbusd a cycle busy (measured: 2 to 6 % for 12 rows).
-constexpr int kShuffleEvery = 4;
-
-// Adds a quad of weights times 16 codes of activation row `row` of a tile.
-template <Range>
-[[gnu::always_inline]] inline Ints dot_quad(Ints dot, const Quad& weights, const int8_t* codes,
-                                            int row) {
-  if (row % kShuffleEvery == 1) {
-    const Spread four = spread(codes);
-#pragma GCC unroll 4
-    for (int p = 0; p < 4; ++p) dot = _mm512_dpbusd_epi32(dot, weights.vector[p], four.dword[p]);
-    return dot;
-  }
-#pragma GCC unroll 4
-  for (int p = 0; p < 4; ++p)
-    dot = _mm512_dpbusd_epi32(dot, weights.vector[p], broadcast_codes(codes + 4 * p));
-  return dot;
+// In assembly, because gcc 12 copies the accumulator to and fro around the built-in and runs out of
+// registers.
+[[gnu::always_inline]] inline void dot(Ints& total, Ints weights, Ints codes) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(total) : "v"(weights), "v"(codes));
+}
+// The same with the broadcast as part of the instruction.
+[[gnu::always_inline]] inline void dot(Ints& total, Ints weights, const int8_t* codes) {
+  asm("vpdpbusd %2%{1to16%}, %1, %0"
+      : "+v"(total)
+      : "v"(weights), "m"(*reinterpret_cast<const Dword*>(codes)));
 }
 
-#include "kernel/isa/block_dots.inl"
+#include "kernel/isa/block_vnni.inl"
+
+#include "kernel/isa/block_tile.inl"
+
+#include "kernel/isa/block_units.inl"
+
 #include "kernel/isa/block_quantise.inl"
 
 }  // namespace

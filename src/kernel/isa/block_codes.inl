@@ -32,7 +32,7 @@ constexpr Range range_of(Codes codes) {
 constexpr int bias_of(Codes codes) {
   if (codes == Codes::bits_8) return kSignedCodes ? 128 : 0;
   if (codes == Codes::iq4_nl) return kSignedCodes ? 0 : -128;
-  return codes == Codes::fp4 ? -12 : 0;
+  return codes == Codes::fp4 ? -16 : 0;
 }
 
 constexpr int bits_of(Codes codes) {
@@ -63,7 +63,7 @@ constexpr int8_t kIq4Raised[16] = {1,    24,   45,   63,  79,  93,  106, 118,
                                    -127, -115, -103, -90, -75, -59, -39, -15};
 constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                    1,    13,   25,  38,  53,  69,  89,  113};
-constexpr int8_t kFp4Raised[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+constexpr int8_t kFp4Raised[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
 struct Quad {
   Ints vector[4];
@@ -169,19 +169,18 @@ constexpr int64_t kAheadOfRow = 6144, kAheadOfUnpacking = 8192;
 
 template <int64_t kBytes>
 [[gnu::always_inline]] inline void prefetch_lines(const uint8_t* at) {
-  for (int64_t line = 0; line < kBytes; line += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(at + line), _MM_HINT_T0);
+  for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(at + line);
 }
 
-// One block of a strip to 16 quads of stored bytes.
-using UnpackCodes = void(const uint8_t* block, uint8_t* to);
+// One block of a strip to 16 quads of stored bytes; what lies `ahead` of it is asked for.
+using UnpackCodes = void(const uint8_t* block, int64_t ahead, uint8_t* to);
 
 template <Codes kCodes>
-void unpack_codes(const uint8_t* block, uint8_t* to) {
+void unpack_codes(const uint8_t* block, int64_t ahead, uint8_t* to) {
   using Source = Packed<kCodes>;
   for (int64_t q = 0; q < kBlockColumns / 16; ++q) {
     const uint8_t* quad = block + q * Source::kQuadBytes;
-    prefetch_lines<Source::kQuadBytes>(quad + kAheadOfUnpacking);
+    prefetch_lines<Source::kQuadBytes>(quad + ahead);
     for (int part = 0; part < kParts; ++part) {
       const Quad codes = Source::load(quad, part);
       uint8_t* at = to + q * 256 + part * kPartBytes;

@@ -1,5 +1,6 @@
-// Products of a strip and rows of activations, over what an ISA file defines as Ints and Floats
-// (block_lanes_*.inl) and dot_quad().
+// Products of a strip and rows of activations for instruction sets without vpdpbusd
+// (block_units.inl has it), over what an ISA file defines as Ints and Floats (block_lanes_*.inl)
+// and dot_quad(): a quad at a time, as vpmaddubsw needs it to gather pairs.
 //
 // One row: codes go from the strip to registers to the product, a block's scales by way of the
 // stack. More rows: a block is unpacked to bytes once (4 KiB, which stay in L1), then tiles of
@@ -253,7 +254,7 @@ void many_rows(const BlockDots& job, const Shape& shape, UnpackCodes* unpack) {
       const Inputs in = inputs_at(job, shape, b, row);
       if constexpr (has_minima(kDrain)) take_sums(shape.narrow, in, rows, group);
       load_scales(shape, block, kAheadOfUnpacking, ready);
-      unpack(block, ready.codes);
+      unpack(block, kAheadOfUnpacking, ready.codes);
       unpacked<kRange, kDrain>(shape, ready, in, group, rows);
     }
     write_out(job, row, rows, group.totals);
@@ -288,7 +289,7 @@ void dots_of(const BlockDots& job) {
   }
 }
 
-void dots(const BlockDots& job) {
+void strip_dots(const BlockDots& job) {
   const BlockLayout& layout = *job.layout;
   if (layout.codebook == BlockCodebook::iq4_nl) return dots_of<Codes::iq4_nl>(job);
   if (layout.codebook == BlockCodebook::fp4) return dots_of<Codes::fp4>(job);
@@ -308,4 +309,8 @@ void dots(const BlockDots& job) {
     default:
       return dots_of<Codes::bits_8>(job);
   }
+}
+
+void dots(const BlockDots& job) {
+  for (int64_t s = 0; s < job.strips; ++s) strip_dots(strip_of(job, s));
 }

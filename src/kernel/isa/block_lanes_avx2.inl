@@ -41,6 +41,11 @@ template <int kBits>
 [[gnu::always_inline]] inline Ints shifted_left(Ints value) {
   return _mm256_slli_epi16(value, kBits);
 }
+using ShiftCount = __m128i;
+[[gnu::always_inline]] inline ShiftCount shift_count(int bits) { return _mm_cvtsi32_si128(bits); }
+[[gnu::always_inline]] inline Ints shifted_left(Ints value, ShiftCount bits) {
+  return _mm256_sll_epi32(value, bits);
+}
 // low | (high & mask)
 [[gnu::always_inline]] inline Ints merged(Ints low, Ints high, Ints mask) {
   return _mm256_or_si256(low, _mm256_and_si256(high, mask));
@@ -69,6 +74,7 @@ template <int kBits>
 [[gnu::always_inline]] inline Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
 [[gnu::always_inline]] inline Ints multiply(Ints a, Ints b) { return _mm256_mullo_epi32(a, b); }
 [[gnu::always_inline]] inline Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+[[gnu::always_inline]] inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 [[gnu::always_inline]] inline Floats to_floats(Ints value) { return _mm256_cvtepi32_ps(value); }
 [[gnu::always_inline]] inline Floats fused(Floats a, Floats b, Floats c) {
   return _mm256_fmadd_ps(a, b, c);

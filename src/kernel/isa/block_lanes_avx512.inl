@@ -4,8 +4,6 @@
 constexpr int kPartBytes = 64;
 constexpr int kParts = 1;
 constexpr int kPartLanes = 16;
-// Rows of activations of one pass over a block: as many as keep sums and products in registers.
-constexpr int kTileRows = 12;
 constexpr bool kSignedCodes = false;  // vpdpbusd takes codes as bytes from 0 to 255
 
 using Ints = __m512i;
@@ -36,6 +34,11 @@ template <int kBits>
 template <int kBits>
 [[gnu::always_inline]] inline Ints shifted_left(Ints value) {
   return _mm512_slli_epi16(value, kBits);
+}
+using ShiftCount = __m128i;
+[[gnu::always_inline]] inline ShiftCount shift_count(int bits) { return _mm_cvtsi32_si128(bits); }
+[[gnu::always_inline]] inline Ints shifted_left(Ints value, ShiftCount bits) {
+  return _mm512_sll_epi32(value, bits);
 }
 // low | (high & mask)
 [[gnu::always_inline]] inline Ints merged(Ints low, Ints high, Ints mask) {

@@ -190,7 +190,7 @@ void add_integer_block(const BlockLayout& layout, const Unpacked& block, const i
   }
 }
 
-void dots(const BlockDots& job) {
+void strip_dots(const BlockDots& job) {
   const BlockLayout& layout = *job.layout;
   const int64_t block_bytes = block_offsets(layout).bytes;
   int16_t levels[256];
@@ -220,6 +220,10 @@ void dots(const BlockDots& job) {
   for (int64_t m = 0; m < job.rows; ++m) {
     for (int64_t n = 0; n < job.outputs; ++n) job.out[m * job.stride + n] += job.bias[n];
   }
+}
+
+void dots(const BlockDots& job) {
+  for (int64_t s = 0; s < job.strips; ++s) strip_dots(strip_of(job, s));
 }
 
 // Codes of a run of `count` values, the rest of it zero; NaN becomes 127. Returns the scale.

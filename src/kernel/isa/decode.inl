@@ -60,10 +60,6 @@ void decode_q4_1(const void* bytes, int64_t count, float* out) {
   }
 }
 
-void decode_i8(const int8_t* codes, int64_t count, float step, float* out) {
-  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(codes[i]) * step;
-}
-
 void encode_f16(const float* in, int64_t count, uint16_t* out) {
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) store_f16(out + i, load(in + i));

@@ -295,35 +295,3 @@ void softmax_chunk(SoftmaxChunk& chunk) {
   chunk.maximum = maximum;
   chunk.sum = chunk.sum * correction[0] + sum(total);
 }
-
-template <int kBlocks>
-[[gnu::always_inline]] inline void accumulate_blocks(const float* weights, const float* values,
-                                                     int64_t count, int64_t width, float* out) {
-  Lanes total[kBlocks];
-  for (int b = 0; b < kBlocks; ++b) total[b] = load(out + b * kLanes);
-  for (int64_t t = 0; t < count; ++t) {
-    const Lanes weight = broadcast(weights[t]);
-    const float* row = values + t * width;
-    for (int b = 0; b < kBlocks; ++b) total[b] = fma(weight, load(row + b * kLanes), total[b]);
-  }
-  for (int b = 0; b < kBlocks; ++b) store(out + b * kLanes, total[b]);
-}
-
-void accumulate(const float* weights, const float* values, int64_t count, int64_t width,
-                float* out) {
-  int64_t i = 0;
-  // As many chains of fma as the registers hold: its latency times its rate.
-  constexpr int kBlocks = kParts == 1 ? 8 : 4;
-  for (; i + kBlocks * kLanes <= width; i += kBlocks * kLanes)
-    accumulate_blocks<kBlocks>(weights, values + i, count, width, out + i);
-  for (; i + 4 * kLanes <= width; i += 4 * kLanes)
-    accumulate_blocks<4>(weights, values + i, count, width, out + i);
-  for (; i + kLanes <= width; i += kLanes)
-    accumulate_blocks<1>(weights, values + i, count, width, out + i);
-  if (i == width) return;
-  Lanes total = load_first(out + i, width - i);
-  for (int64_t t = 0; t < count; ++t) {
-    total = fma(broadcast(weights[t]), load_first(values + t * width + i, width - i), total);
-  }
-  store_first(out + i, total, width - i);
-}

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "kernel/attention.h"
+#include "kernel/bf16.h"
 #include "kernel/block.h"
 #include "kernel/kernel.h"
 #include "kernel/real.h"
@@ -26,7 +27,7 @@ namespace {
 
 }  // namespace
 
-constinit const Table scalar_table =
-    make_table("scalar", &scalar_ternary, &scalar_block, &scalar_attention, &scalar_real);
+constinit const Table scalar_table = make_table("scalar", &scalar_ternary, &scalar_block,
+                                                &scalar_attention, &scalar_real, &scalar_bfloat);
 
 }  // namespace bittern::kernel

@@ -2,12 +2,13 @@
 
 constexpr Table make_table(const char* name, const TernaryKernels* ternary,
                            const BlockKernels* block, const AttentionKernels* attention,
-                           const RealKernels* real) {
+                           const RealKernels* real, const Bf16Kernels* bf16) {
   return {.name = name,
           .ternary = ternary,
           .block = block,
           .attention = attention,
           .real = real,
+          .bf16 = bf16,
           .decode_f16 = decode_f16,
           .decode_bf16 = decode_bf16,
           .decode_q8_0 = decode_q8_0,
@@ -16,7 +17,6 @@ constexpr Table make_table(const char* name, const TernaryKernels* ternary,
           .encode_f16 = encode_f16,
           .quantise = quantise,
           .encode_i8 = encode_i8,
-          .decode_i8 = decode_i8,
           .rms_norm = rms_norm,
           .layer_norm = layer_norm,
           .gate = gate,
@@ -27,6 +27,5 @@ constexpr Table make_table(const char* name, const TernaryKernels* ternary,
           .rotate = rotate,
           .exponential = exponential_row,
           .softmax_chunk = softmax_chunk,
-          .scale = scale,
-          .accumulate = accumulate};
+          .scale = scale};
 }

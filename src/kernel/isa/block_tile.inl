@@ -1,0 +1,266 @@
+// A tile: rows of activations times one block of a unit of strips, over what an ISA file defines as
+// Ints and Floats (block_lanes_*.inl) and add_quad(). A vector is a register of codes of one strip
+// (all of its 16 rows, or one of its parts); the vectors of a tile share what is read of the
+// activations, its rows share what is read of the codes.
+//
+// The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) starts
+// from what the zero is worth, -zero * (sum of activations), so that the stored bytes are
+// multiplied as they are. Zeros are powers of two: shifting leaves the multipliers to the products,
+// which they bind (docs/performance-log.md).
+
+constexpr int kUnitLanes = kUnitStrips * static_cast<int>(kBlockStripRows);
+constexpr int kUnitVectors = kUnitStrips * kParts;
+
+// Activations of a block from a group's first row on.
+struct Inputs {
+  const int8_t* codes;  // [rows, 256]
+  const int32_t* sums;  // [rows, kBlockSums]: from those of the format's pieces on
+  const float* scales;  // [rows, kBlockRuns]
+};
+
+[[gnu::always_inline]] inline Inputs inputs_at(const BlockDots& job, const Shape& shape,
+                                               int64_t block, int64_t row) {
+  const int64_t index = block * job.pitch + row;
+  return {job.codes + index * kBlockColumns,
+          job.sums + index * kBlockSums + (shape.narrow ? 0 : 16), job.scales + index * kBlockRuns};
+}
+
+// With minima: for each piece of a row the sum times the activation scale. Made for all rows before
+// the first tile and, where they are few, a block ahead: a dword that is read back while the vector
+// that brought it is still on its way to L1 costs a tile more than all its other overhead.
+struct alignas(64) RowPieces {
+  float sums[16];
+};
+
+template <int64_t kRows>
+struct Group {
+  RowPieces pieces[kRows];
+  alignas(64) float totals[kRows][kUnitLanes];  // what earlier blocks have gathered
+};
+
+// How scales and offsets enter.
+enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
+
+constexpr bool has_integers(Drain drain) {
+  return drain == Drain::integers || drain == Drain::integers_minima;
+}
+constexpr bool has_minima(Drain drain) {
+  return drain == Drain::floats_minima || drain == Drain::integers_minima;
+}
+// Whether there is a zero of the format; formats with minima have none.
+constexpr bool has_zero(Drain drain) { return !has_minima(drain) && drain != Drain::floats_zeros; }
+
+template <Drain kDrain>
+void take_pieces(const Shape& shape, const Inputs& in, int64_t rows, RowPieces* pieces) {
+  if constexpr (!has_minima(kDrain)) return;
+  for (int64_t m = 0; m < rows; ++m) {
+    const int32_t* sums = in.sums + m * kBlockSums;
+    const float* scales = in.scales + m * kBlockRuns;
+    if (shape.narrow) {
+      for (int j = 0; j < 16; ++j) pieces[m].sums[j] = static_cast<float>(sums[j]) * scales[j / 2];
+    } else {
+      for (int i = 0; i < kBlockRuns; ++i)
+        pieces[m].sums[i] = static_cast<float>(sums[i]) * scales[i];
+    }
+  }
+}
+
+// One block of kUnitStrips strips; the last of them stands twice where it has no partner.
+struct Unit {
+  const Ready* ready[kUnitStrips];
+  const uint8_t* codes[kUnitStrips];  // packed, or those of `ready`
+  int64_t ahead;                      // from packed codes to those that are asked for
+};
+
+// kRows rows of a group from row `first` on, times kVectors vectors of a unit from vector kVector
+// on.
+template <typename Source, Drain kDrain, bool kNarrow, int kRows, int kVector, int kVectors>
+struct Tile {
+  static constexpr bool kInteger = has_integers(kDrain);
+  static constexpr int kPieces = kNarrow ? 2 : 1, kQuads = 2 / kPieces;
+  using Dots = Ints[kRows][kVectors];
+  using Totals = Floats[kRows][kVectors];
+
+  static constexpr int strip_of_vector(int v) { return (kVector + v) / kParts; }
+  static constexpr int part_of(int v) { return (kVector + v) % kParts; }
+  static constexpr int lane_of(int v) { return part_of(v) * kPartLanes; }
+
+  // The products of a piece: kQuads quads from `quads` bytes into the codes on.
+  [[gnu::always_inline]] static inline void piece(const Unit& unit, ShiftCount zero, int64_t j,
+                                                  int64_t quads, const int8_t* activations,
+                                                  const int32_t* sums, Dots& dot) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      if constexpr (has_zero(kDrain)) {
+        const Ints start =
+            subtract(zero_ints(), shifted_left(broadcast_int(sums[r * kBlockSums]), zero));
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) dot[r][v] = start;
+      } else if constexpr (kDrain == Drain::floats_zeros) {
+        const Ints sum = broadcast_int(sums[r * kBlockSums]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          const Ints offset = load_ints(&unit.ready[strip_of_vector(v)]->offsets[j][lane_of(v)]);
+          dot[r][v] = multiply(offset, sum);
+        }
+      } else {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) dot[r][v] = zero_ints();
+      }
+    }
+#pragma GCC unroll 2
+    for (int q = 0; q < kQuads; ++q) {
+      const uint8_t* quad[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        quad[v] = unit.codes[strip_of_vector(v)] + quads + q * Source::kQuadBytes;
+        if (Source::kFromStrip && part_of(v) == 0)
+          prefetch_lines<Source::kQuadBytes>(quad[v] + unit.ahead);
+      }
+      add_quad<Source, kVector % kParts>(dot, quad, activations + 16 * q);
+    }
+  }
+
+  // A piece's products with float scales, added to the totals.
+  [[gnu::always_inline]] static inline void add_floats(const Unit& unit, int64_t j, const Dots& dot,
+                                                       const float* scales, const float* sums,
+                                                       Totals& total) {
+    Floats scale[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v)
+      scale[v] = load_floats(&unit.ready[strip_of_vector(v)]->scales[j][lane_of(v)]);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Floats of_row = broadcast_float(scales[r * kBlockRuns]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        total[r][v] = fused(multiply(to_floats(dot[r][v]), of_row), scale[v], total[r][v]);
+    }
+    if constexpr (kDrain == Drain::floats_minima) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        scale[v] = load_floats(&unit.ready[strip_of_vector(v)]->minima[j][lane_of(v)]);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const Floats sum = broadcast_float(sums[r * (sizeof(RowPieces) / sizeof(float))]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) total[r][v] = fused(sum, scale[v], total[r][v]);
+      }
+    }
+  }
+
+  // Integer scales times a piece's products, gathered over a run.
+  template <bool kFirst>
+  [[gnu::always_inline]] static inline void add_integers(const Unit& unit, int64_t j,
+                                                         const Dots& dot, Dots& whole) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const Ints scale = load_ints(&unit.ready[strip_of_vector(v)]->scales[j][lane_of(v)]);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const Ints scaled = multiply(dot[r][v], scale);
+        whole[r][v] = kFirst ? scaled : add(whole[r][v], scaled);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static inline void add_run(const Dots& whole, const float* scales,
+                                                    Totals& product) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Floats of_row = broadcast_float(scales[r * kBlockRuns]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        product[r][v] = fused(to_floats(whole[r][v]), of_row, product[r][v]);
+    }
+  }
+
+  // What a block of integer scales adds to the totals.
+  [[gnu::always_inline]] static inline void add_block(const Unit& unit, const Totals& product,
+                                                      const RowPieces* pieces,
+                                                      float (*totals)[kUnitLanes]) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const Ready& ready = *unit.ready[strip_of_vector(v)];
+      Floats lowered[kRows];
+      if constexpr (kDrain == Drain::integers_minima) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) lowered[r] = broadcast_float(0.0f);
+        for (int64_t j = 0; j < (kNarrow ? 16 : kBlockRuns); ++j) {
+          const Floats minimum = load_floats(&ready.minima[j][lane_of(v)]);
+#pragma GCC unroll 16
+          for (int r = 0; r < kRows; ++r)
+            lowered[r] = fused(minimum, broadcast_float(pieces[r].sums[j]), lowered[r]);
+        }
+      }
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        float* at = totals[r] + (kVector + v) * kPartLanes;
+        Floats total =
+            fused(product[r][v], load_floats(&ready.supers[0][lane_of(v)]), load_floats(at));
+        if constexpr (kDrain == Drain::integers_minima)
+          total = fused(lowered[r], load_floats(&ready.supers[1][lane_of(v)]), total);
+        store_floats(at, total);
+      }
+    }
+  }
+
+  [[gnu::always_inline]] static inline void run(const Shape& shape, const Unit& unit,
+                                                const Inputs& in, int64_t first,
+                                                const RowPieces* pieces,
+                                                float (*totals)[kUnitLanes]) {
+    pieces += first;
+    totals += first;
+    // Totals; or, with integer scales, what the block adds to them before its super-scale.
+    Totals total;
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        total[r][v] =
+            kInteger ? broadcast_float(0.0f) : load_floats(totals[r] + (kVector + v) * kPartLanes);
+    }
+    const int8_t* activations = in.codes + first * kBlockColumns;
+    const float* scales = in.scales + first * kBlockRuns;
+    const int32_t* sums = in.sums + first * kBlockSums;
+    const ShiftCount zero = shift_count(shape.zero_shift);
+    int64_t quads = 0;
+#pragma GCC unroll 1
+    for (int64_t i = 0; i < kBlockRuns; ++i) {
+      Dots dot, whole;  // integer scales: sum of scale times dot over the run
+      if constexpr (kNarrow) {
+        piece(unit, zero, 2 * i, quads, activations, sums + 2 * i, dot);
+        if constexpr (kInteger)
+          add_integers<true>(unit, 2 * i, dot, whole);
+        else
+          add_floats(unit, 2 * i, dot, scales + i, pieces->sums + 2 * i, total);
+        const int64_t j = 2 * i + 1;
+        piece(unit, zero, j, quads + Source::kQuadBytes, activations + 16, sums + j, dot);
+        if constexpr (kInteger)
+          add_integers<false>(unit, j, dot, whole);
+        else
+          add_floats(unit, j, dot, scales + i, pieces->sums + j, total);
+      } else {
+        const int64_t j = i >> shape.run_shift;
+        piece(unit, zero, j, quads, activations, sums + i, dot);
+        if constexpr (kInteger)
+          add_integers<true>(unit, j, dot, whole);
+        else
+          add_floats(unit, j, dot, scales + i, pieces->sums + i, total);
+      }
+      if constexpr (kInteger) add_run(whole, scales + i, total);
+      quads += 2 * Source::kQuadBytes;
+      activations += kBlockRun;
+    }
+    if constexpr (kInteger) {
+      add_block(unit, total, pieces, totals);
+    } else {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v)
+          store_floats(totals[r] + (kVector + v) * kPartLanes, total[r][v]);
+      }
+    }
+  }
+};

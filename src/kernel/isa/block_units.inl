@@ -1,0 +1,278 @@
+// Products of strips and rows of activations, by tiles (block_tile.inl). Strips are taken by units
+// of kUnitStrips, blocks of a unit in order, rows of a block in tiles that differ by at most one.
+//
+//   1 row        one strip at a time, codes from the strip to registers to the product
+//   2, 3 rows    likewise: bound by reading, which is fastest from one place
+//   few rows     a unit at a time, codes likewise: a line is unpacked for each tile anew, beside
+//                the multipliers, which it does not slow down
+//   more rows    the codes of a block are unpacked to bytes first (4 KiB a strip, which stay in L1)
+
+constexpr int64_t kGroupRows = 128;  // rows between two unpackings of a block
+
+// Up to so many rows one strip at a time is read, as fast as memory gives it; up to so many codes
+// are multiplied as they are packed, in tiles of at most kPackedRows.
+constexpr int64_t kFewestRows = 3, kFewRows = kPackedRows > 4 ? 48 : 8;
+
+// Strips [first, first + kUnitStrips) of a job.
+struct UnitJob {
+  BlockDots job;  // its strip: the first; bias and out likewise
+  int64_t strips;
+  int64_t second;     // from the first strip to the last one of the unit
+  int64_t next_unit;  // bytes to the strip that is multiplied after this unit
+};
+
+[[gnu::always_inline]] inline UnitJob unit_of(const BlockDots& job, int64_t strip, int most) {
+  UnitJob unit = {strip_of(job, strip), 1, 0, job.strip_bytes};
+  if (most == 2 && strip + 1 < job.strips) {
+    unit.strips = 2;
+    unit.second = job.strip_bytes;
+    unit.next_unit = 2 * job.strip_bytes;
+    const int64_t left = job.outputs - strip * kBlockStripRows;
+    unit.job.outputs = left < 2 * kBlockStripRows ? left : 2 * kBlockStripRows;
+  }
+  return unit;
+}
+
+// From a block of a strip to what is to be asked for meanwhile: `distance` ahead in the strip, and
+// behind its end in the next unit's.
+[[gnu::always_inline]] inline int64_t ahead_of(const UnitJob& unit, int64_t block,
+                                               int64_t block_bytes, int64_t distance) {
+  const int64_t blocks_ahead = (distance + block_bytes - 1) / block_bytes;
+  const int64_t ahead = blocks_ahead * block_bytes;
+  if (block + blocks_ahead < unit.job.blocks) return ahead;
+  return ahead + unit.next_unit - unit.job.blocks * block_bytes;
+}
+
+template <int64_t kRows>
+[[gnu::always_inline]] inline void clear_totals(Group<kRows>& group, int64_t rows) {
+  for (int64_t m = 0; m < rows; ++m) {
+    for (int lane = 0; lane < kUnitLanes; lane += kPartLanes)
+      store_floats(&group.totals[m][lane], broadcast_float(0.0f));
+  }
+}
+
+// Lines of rows of the result that will be written soon. They lie a row of the result apart, so
+// that the processor foresees none of them.
+[[gnu::always_inline]] inline void expect_out(const UnitJob& unit, int64_t row, int64_t rows) {
+  for (int64_t m = row; m < row + rows; ++m) {
+    const float* out = unit.job.out + m * unit.job.stride;
+    for (int64_t n = 0; n < unit.strips * kBlockStripRows; n += 16) prefetch_to_write(out + n);
+  }
+}
+
+// Totals of rows `row` .. `row + rows`, with the bias.
+[[gnu::noinline]] void write_out(const UnitJob& unit, int64_t row, int64_t rows,
+                                 const float (*totals)[kUnitLanes]) {
+  const BlockDots& job = unit.job;
+  const int64_t whole = job.outputs / kPartLanes * kPartLanes;
+  for (int64_t m = 0; m < rows; ++m) {
+    float* out = job.out + (row + m) * job.stride;
+    for (int64_t n = 0; n < whole; n += kPartLanes) {
+      Floats total = load_floats(totals[m] + n);
+      if (job.bias != nullptr) total = add(total, load_floats(job.bias + n));
+      store_floats(out + n, total);
+    }
+    for (int64_t n = whole; n < job.outputs; ++n)
+      out[n] = job.bias == nullptr ? totals[m][n] : totals[m][n] + job.bias[n];
+  }
+}
+
+// All vectors of `kStrips` strips for a tile's rows.
+template <typename Source, Drain kDrain, bool kNarrow, int kRows, int kVectors, int kVector = 0>
+[[gnu::always_inline]] inline void tile_vectors(const Shape& shape, const Unit& unit,
+                                                const Inputs& in, int64_t first,
+                                                const RowPieces* pieces,
+                                                float (*totals)[kUnitLanes]) {
+  constexpr int kStep = kVectors < kTileVectors ? kVectors : kTileVectors;
+  Tile<Source, kDrain, kNarrow, kRows, kVector, kStep>::run(shape, unit, in, first, pieces, totals);
+  if constexpr (kVectors > kStep)
+    tile_vectors<Source, kDrain, kNarrow, kRows, kVectors - kStep, kVector + kStep>(
+        shape, unit, in, first, pieces, totals);
+}
+
+// Rows [first, first + kRows), or fewer: `rows` of them.
+template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kRows>
+[[gnu::noinline]] void tile_rows(int64_t rows, const Shape& shape, const Unit& unit,
+                                 const Inputs& in, int64_t first, const RowPieces* pieces,
+                                 float (*totals)[kUnitLanes]) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows)
+      return tile_rows<Source, kDrain, kNarrow, kVectors, kRows - 1>(rows, shape, unit, in, first,
+                                                                     pieces, totals);
+  }
+  tile_vectors<Source, kDrain, kNarrow, kRows, kVectors>(shape, unit, in, first, pieces, totals);
+}
+
+// All rows of a block in tiles of at most kMost rows whose sizes differ by at most one.
+template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kMost>
+[[gnu::always_inline]] inline void block_rows(const Shape& shape, const Unit& unit,
+                                              const Inputs& in, int64_t rows,
+                                              const RowPieces* pieces,
+                                              float (*totals)[kUnitLanes]) {
+  int64_t row = 0;
+  for (int64_t left = (rows + kMost - 1) / kMost; left > 0; --left) {
+    const int64_t count = (rows - row + left - 1) / left;
+    tile_rows<Source, kDrain, kNarrow, kVectors, kMost>(count, shape, unit, in, row, pieces,
+                                                        totals);
+    row += count;
+  }
+}
+
+template <Codes kCodes, Drain kDrain, bool kNarrow>
+void one_row(const UnitJob& unit_job, const Shape& shape) {
+  const BlockDots& job = unit_job.job;
+  Ready ready;
+  Group<1> group[2];  // pieces of a block and of the next one; totals of the first
+  clear_totals(group[0], 1);
+  take_pieces<kDrain>(shape, inputs_at(job, shape, 0, 0), 1, group[0].pieces);
+  for (int64_t b = 0; b < job.blocks; ++b) {
+    const uint8_t* block = job.strip + b * shape.at.bytes;
+    const int64_t ahead = ahead_of(unit_job, b, shape.at.bytes, kAheadOfRow);
+    if (b + 1 < job.blocks)
+      take_pieces<kDrain>(shape, inputs_at(job, shape, b + 1, 0), 1, group[(b + 1) % 2].pieces);
+    load_scales(shape, block, ahead, ready);
+    Unit unit;
+    for (int s = 0; s < kUnitStrips; ++s) {
+      unit.ready[s] = &ready;
+      unit.codes[s] = block;
+    }
+    unit.ahead = ahead;
+    tile_vectors<Packed<kCodes>, kDrain, kNarrow, 1, kParts>(
+        shape, unit, inputs_at(job, shape, b, 0), 0, group[b % 2].pieces, group[0].totals);
+  }
+  write_out(unit_job, 0, 1, group[0].totals);
+}
+
+template <Codes kCodes, Drain kDrain, bool kNarrow, int kStrips>
+void few_rows(const UnitJob& unit_job, const Shape& shape) {
+  constexpr int kMost = kStrips < kUnitStrips                  ? static_cast<int>(kFewestRows)
+                        : kNarrow && kNarrowRows < kPackedRows ? kNarrowRows
+                                                               : kPackedRows;
+  const BlockDots& job = unit_job.job;
+  Ready ready[kStrips];
+  Group<kFewRows> group;
+  RowPieces next[kFewRows];
+  RowPieces* pieces[2] = {group.pieces, next};
+  clear_totals(group, job.rows);
+  take_pieces<kDrain>(shape, inputs_at(job, shape, 0, 0), job.rows, pieces[0]);
+  for (int64_t b = 0; b < job.blocks; ++b) {
+    if (b + 1 < job.blocks)
+      take_pieces<kDrain>(shape, inputs_at(job, shape, b + 1, 0), job.rows, pieces[(b + 1) % 2]);
+    else
+      expect_out(unit_job, 0, job.rows);
+    Unit unit;
+    unit.ahead = ahead_of(unit_job, b, shape.at.bytes, kAheadOfUnpacking / kStrips);
+    for (int s = 0; s < kStrips; ++s) {
+      const bool own = s < unit_job.strips;
+      unit.codes[s] = job.strip + (own ? s : s - 1) * unit_job.second + b * shape.at.bytes;
+      unit.ready[s] = &ready[own ? s : s - 1];
+      if (own) load_scales(shape, unit.codes[s], unit.ahead, ready[s]);
+    }
+    block_rows<Packed<kCodes>, kDrain, kNarrow, kStrips * kParts, kMost>(
+        shape, unit, inputs_at(job, shape, b, 0), job.rows, pieces[b % 2], group.totals);
+  }
+  write_out(unit_job, 0, job.rows, group.totals);
+}
+
+template <Range kRange, Drain kDrain, bool kNarrow>
+[[gnu::noinline]] void many_rows(const UnitJob& unit_job, const Shape& shape, UnpackCodes* unpack) {
+  constexpr int kRows = kNarrow ? kNarrowRows : kUnpackedRows;
+  const BlockDots& job = unit_job.job;
+  Ready ready[kUnitStrips];
+  Group<kGroupRows> group;
+  for (int64_t row = 0; row < job.rows; row += kGroupRows) {
+    const int64_t rows = job.rows - row < kGroupRows ? job.rows - row : kGroupRows;
+    clear_totals(group, rows);
+    for (int64_t b = 0; b < job.blocks; ++b) {
+      const Inputs in = inputs_at(job, shape, b, row);
+      take_pieces<kDrain>(shape, in, rows, group.pieces);
+      Unit unit = {};
+      for (int s = 0; s < kUnitStrips; ++s) {
+        const bool own = s < unit_job.strips;
+        unit.ready[s] = &ready[own ? s : s - 1];
+        unit.codes[s] = unit.ready[s]->codes;
+        if (!own) continue;
+        const uint8_t* block = job.strip + s * unit_job.second + b * shape.at.bytes;
+        const int64_t ahead = ahead_of(unit_job, b, shape.at.bytes, kAheadOfUnpacking);
+        load_scales(shape, block, ahead, ready[s]);
+        unpack(block, ahead, ready[s].codes);
+      }
+      if (b + 1 == job.blocks) expect_out(unit_job, row, rows);
+      block_rows<Unpacked<kRange>, kDrain, kNarrow, kUnitVectors, kRows>(
+          shape, unit, in, rows, group.pieces, group.totals);
+    }
+    write_out(unit_job, row, rows, group.totals);
+  }
+}
+
+template <Codes kCodes, Drain kDrain, bool kNarrow = false>
+void any_rows(const BlockDots& job) {
+  static_assert(!has_minima(kDrain) || bias_of(kCodes) == 0);
+  const Shape shape = shape_of(*job.layout, bias_of(kCodes));
+  const int most = job.rows <= kFewestRows ? 1 : kUnitStrips;
+  for (int64_t s = 0; s < job.strips; s += most) {
+    const UnitJob unit = unit_of(job, s, most);
+    if (job.rows == 1)
+      one_row<kCodes, kDrain, kNarrow>(unit, shape);
+    else if (job.rows <= kFewestRows)
+      few_rows<kCodes, kDrain, kNarrow, 1>(unit, shape);
+    else if (job.rows <= kFewRows)
+      few_rows<kCodes, kDrain, kNarrow, kUnitStrips>(unit, shape);
+    else
+      many_rows<range_of(kCodes), kDrain, kNarrow>(unit, shape, unpack_codes<kCodes>);
+  }
+}
+
+void nibble_dots(const BlockDots& job) {
+  switch (job.layout->scales) {
+    case BlockScales::f16_zeros:
+    case BlockScales::bf16_zeros:
+      return any_rows<Codes::bits_4, Drain::floats_zeros>(job);
+    case BlockScales::f16_minima:
+      return any_rows<Codes::bits_4, Drain::floats_minima>(job);
+    case BlockScales::integer_minima:
+      return any_rows<Codes::bits_4, Drain::integers_minima>(job);
+    default:
+      return any_rows<Codes::bits_4, Drain::floats>(job);
+  }
+}
+
+// Every pair of codes and scales that a layout has (block_layouts()).
+void dots(const BlockDots& job) {
+  const BlockLayout& layout = *job.layout;
+  const bool zeros =
+      layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros;
+  if (layout.codebook == BlockCodebook::iq4_nl) {
+    if (layout.scales == BlockScales::integer) return any_rows<Codes::iq4_nl, Drain::integers>(job);
+    return any_rows<Codes::iq4_nl, Drain::floats>(job);
+  }
+  if (layout.codebook == BlockCodebook::fp4) {
+    if (layout.sub == 16) return any_rows<Codes::fp4, Drain::floats, true>(job);
+    return any_rows<Codes::fp4, Drain::floats>(job);
+  }
+  switch (layout.code_bits) {
+    case 1:
+      return any_rows<Codes::bits_1_doubled, Drain::floats>(job);
+    case 2:
+      if (zeros) return any_rows<Codes::bits_2, Drain::floats_zeros>(job);
+      if (layout.scales == BlockScales::integer_minima)
+        return any_rows<Codes::bits_2, Drain::integers_minima, true>(job);
+      return any_rows<Codes::bits_2, Drain::floats>(job);
+    case 3:
+      if (zeros) return any_rows<Codes::bits_3, Drain::floats_zeros>(job);
+      return any_rows<Codes::bits_3, Drain::integers, true>(job);
+    case 4:
+      return nibble_dots(job);
+    case 5:
+      if (layout.scales == BlockScales::integer_minima)
+        return any_rows<Codes::bits_5, Drain::integers_minima>(job);
+      if (layout.scales == BlockScales::f16_minima)
+        return any_rows<Codes::bits_5, Drain::floats_minima>(job);
+      return any_rows<Codes::bits_5, Drain::floats>(job);
+    case 6:
+      return any_rows<Codes::bits_6, Drain::integers, true>(job);
+    default:
+      if (zeros) return any_rows<Codes::bits_8, Drain::floats_zeros>(job);
+      return any_rows<Codes::bits_8, Drain::floats>(job);
+  }
+}
