@@ -32,10 +32,12 @@ struct LinearSource {
   std::vector<int32_t> row_order;
   // The weight lies in a FileMap: pages that were packed may be released.
   bool mapped = false;
+  // The output layer: a coarse plane beside it may be worth its memory (Backend::head).
+  bool head = false;
 };
 
-// How a linear layer wants its activations: as they are, or as int8 codes (see Activations).
-enum class Codes : uint8_t { none, row, block };
+// How a linear layer wants its activations: as they are, or coded (see Activations).
+enum class Codes : uint8_t { none, row, block, bf16 };
 
 // A linear layer in the device's layout.
 class Linear {
@@ -49,11 +51,42 @@ class Linear {
   Codes wants = Codes::none;   // whoever writes the activations may code them, too
   // The weights were turned by hadamard(): the caller turns the input likewise. Set at bind.
   bool rotated = false;
+  // Of the coarse plane of an output layer, counted in resident_bytes; 0: it has none.
+  int64_t coarse_bytes = 0;
 };
 
 // Memory that a linear layer with these weights takes of its own, unless it is W1.58A8; 0 where it
 // reads the mapped file. The planner counts it before anything is packed.
 int64_t packed_bytes(const TensorView& weight);
+
+// Memory of the coarse plane that an output layer with these weights gets where nothing else is
+// asked for; 0: none, as its format has none or the layer is too small to gain by it.
+int64_t coarse_head_bytes(const TensorView& weight);
+
+// What of a row of logits is needed: the `top` largest of ids [0, outputs) that are not among
+// `always`, with all that tie with the last of them, and those of `always`.
+struct HeadCut {
+  int64_t top = 0;  // 0: the whole row
+  int64_t outputs = 0;
+  std::span<const int32_t> always = {};  // ids below `outputs`, in any order
+};
+
+// Logits of rows of activations: softcap(scale * (x W^T + b)), see Backend::softcap.
+struct HeadCall {
+  const Linear* weights = nullptr;
+  std::span<const HeadCut> cuts = {};  // one for each row; none: all are whole
+  float scale = 1.0f;
+  float softcap = 0.0f;  // 0: none
+  float* out = nullptr;  // [rows, out_size]
+  int64_t out_stride = 0;
+};
+
+// What head() has done so far: rows of which only a part was read, and how many rows of weights
+// were read for them beside the coarse plane.
+struct HeadCounts {
+  int64_t coarse_rows = 0;
+  int64_t weight_rows = 0;
+};
 
 // One of several linear layers that read the same activations: out [count, out_size], row stride
 // `out_stride` floats.
@@ -65,24 +98,27 @@ struct LinearCall {
 
 // Activations that several linear layers read. `values` is [count, width]. Whoever writes
 // `values` calls written(), or coded() after it made the codes; else the first linear that needs
-// int8 codes makes them, and the others reuse them.
+// codes makes them, and the others reuse them.
 //   quantised        one scale per row (W1.58A8): s = 127 / max(absmax, 1e-5),
 //                    code = round half even(x * s) in [-127, 127]
 //   block_quantised  one scale for each 32 columns (block formats, kernel/block.h)
-// Both use `codes`, so at most one of them holds.
+//   rounded          bf16 (kernel/bf16.h), two bytes each
+// All of them use `codes`, so at most one of them holds.
 struct Activations {
   float* values = nullptr;
   int64_t count = 0;
   int64_t width = 0;
   bool quantised = false;
   bool block_quantised = false;
-  int8_t* codes = nullptr;  // [count, padded_width(width)] or [blocks, count, 256], padding 0
+  bool rounded = false;
+  // [count, padded_width(width)] or [blocks, count, 256] (int8 or bf16), padding 0; code_bytes().
+  int8_t* codes = nullptr;
   float* inverse_scales = nullptr;  // quantised: [count], 1 / s
   int32_t* sums = nullptr;          // quantised: [count], sum of the row's codes
   float* block_scales = nullptr;    // block_quantised: [blocks, count, kBlockRuns]
   int32_t* block_sums = nullptr;    // block_quantised: [blocks, count, kBlockSums]
 
-  void written() { quantised = block_quantised = false; }
+  void written() { quantised = block_quantised = rounded = false; }
   // `rows` rows of `columns` values are about to be written.
   void start(int64_t rows, int64_t columns) {
     count = rows;
@@ -93,6 +129,7 @@ struct Activations {
   void coded(Codes codes_made) {
     quantised = codes_made == Codes::row;
     block_quantised = codes_made == Codes::block;
+    rounded = codes_made == Codes::bf16;
   }
 };
 // Codes of a row are padded with zeros to a multiple of this many, or to whole blocks.
@@ -104,6 +141,10 @@ inline int64_t padded_width(int64_t width) {
   return (width + kCodePadding - 1) / kCodePadding * kCodePadding;
 }
 inline int64_t code_blocks(int64_t width) { return (width + kCodeBlock - 1) / kCodeBlock; }
+// Bytes of Activations::codes for any kind of codes.
+inline int64_t code_bytes(int64_t count, int64_t width) {
+  return count * code_blocks(width) * kCodeBlock * 2;
+}
 
 // Precomputed rotary angles: cos and sin are [positions, dim / 2] with any scaling applied.
 struct RopeTable {
@@ -136,6 +177,8 @@ class KvStore {
 };
 // Bytes that make_kv_store would take; the planner prints them before it asks.
 int64_t kv_bytes(const KvShape& shape);
+// What attention over such a store takes beside it when `threads` run it; the same for the planner.
+int64_t attention_bytes(const KvShape& shape, int threads);
 
 // One row of a step: which sequence's pages it lives in and where.
 struct RowPlace {
@@ -187,7 +230,8 @@ struct RowJoin {
   Codes codes = Codes::none;   // that whoever reads `out` wants; the backend may make them here
 };
 
-// out = norm(activation(gate) * up), or norm(activation(gate)), for each of `count` rows.
+// out = norm(activation(gate) * up), or norm(activation(gate)), for each of `count` rows; its
+// values may be those of gate.
 struct RowGate {
   Activation activation = Activation::silu;
   const float* gate = nullptr;  // [count, width]
@@ -233,6 +277,10 @@ class Backend {
     const LinearCall call = {&weights, out, out_stride};
     linears({&call, 1}, in);
   }
+  // The output layer. A logit that a row's cut needs has the bits that linear(), scale() and
+  // softcap() give; what it does not need may be -infinity instead. Here all logits are computed.
+  virtual void head(const HeadCall& call, Activations& in);
+  virtual HeadCounts head_counts() const { return {}; }
   // Rotates `head_count` heads of `head_dim` in each row of x (row stride in floats), in place.
   virtual void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
                     int64_t head_dim, float* x, int64_t stride) = 0;

@@ -19,6 +19,18 @@ void Backend::normalise(const RowNorm& norm, const float* in, int64_t count, int
   }
 }
 
+void Backend::head(const HeadCall& call, Activations& in) {
+  linear(*call.weights, in, call.out, call.out_stride);
+  const int64_t outputs = call.weights->out_size;
+  const bool dense = call.out_stride == outputs;  // all rows are one run of elements
+  const int64_t runs = dense ? 1 : in.count, elements = dense ? in.count * outputs : outputs;
+  for (int64_t run = 0; run < runs; ++run) {
+    float* logits = call.out + run * call.out_stride;
+    if (call.scale != 1.0f) scale(logits, call.scale, elements);
+    if (call.softcap > 0.0f) softcap(logits, call.softcap, elements);
+  }
+}
+
 void Backend::join_rows(const RowJoin& rows) {
   const int64_t count = rows.count, width = rows.width;
   if (rows.branch != nullptr) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/layout_probe.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
@@ -43,6 +43,26 @@ int64_t context_that_fits(const model::Config& config, const format::Checkpoint&
   return options.context;
 }
 
+// As bind decides.
+bool is_ternary(const model::Config& config, const format::Checkpoint& checkpoint) {
+  return config.ternary ||
+         std::any_of(checkpoint.tensors.begin(), checkpoint.tensors.end(),
+                     [](const TensorView& tensor) { return codec::is_i2_s(tensor.codec); });
+}
+
+void require_coarse_head(const model::Model& model) {
+  if (model.head == nullptr || model.head->coarse_bytes > 0) return;
+  fail(ErrorKind::unsupported,
+       "{}: --head coarse: expected an output layer of finite f32, f16 or bf16 weights, got {}",
+       printable(model.config.file), model.head->layout);
+}
+
+std::string head_text(const backend::Linear& head) {
+  if (head.coarse_bytes == 0) return fmt::format("{}, read in full", head.layout);
+  return fmt::format("{}, read by a coarse plane of {} where its whole rows are not needed",
+                     head.layout, format_bytes(static_cast<double>(head.coarse_bytes)));
+}
+
 }  // namespace
 
 void ModelFlags::declare_path(Flags& flags) {
@@ -71,9 +91,18 @@ void ModelFlags::declare_context(Flags& flags) {
 
 void ModelFlags::declare_activations(Flags& flags) {
   flags.choice({"--activations", "TYPE",
-                "What meets weights of block formats (Q4_K, ...): int8 (default), or f32, slow "
-                "and exact."},
-               &activations, {"int8", "f32"});
+                "What meets the weights: native (default) is int8 for block formats (Q4_K, ...) "
+                "and bf16 for bf16; f32 is exact and slower."},
+               &activations, {"native", "f32"});
+}
+
+void ModelFlags::declare_head(Flags& flags) {
+  flags.choice(
+      {"--head", "WAY",
+       "An output layer of f32, f16 or bf16: coarse reads an 8-bit copy and the few rows "
+       "that can still win, with the same tokens; full reads all. Default: coarse where it "
+       "is faster."},
+      &head, {"coarse", "full"});
 }
 
 void ModelFlags::declare_cache(Flags& flags) {
@@ -105,6 +134,11 @@ std::optional<backend::PackCacheOptions> ModelFlags::pack_cache(const Log& log) 
 format::Checkpoint ModelFlags::open() const {
   return format::open_checkpoint(model_store::resolve_model(*path),
                                  {.gguf_dialect = gguf_dialect.value_or("")});
+}
+
+backend::HeadPlane ModelFlags::head_plane() const {
+  if (head == "full") return backend::HeadPlane::never;
+  return head == "coarse" ? backend::HeadPlane::always : backend::HeadPlane::where_faster;
 }
 
 int ModelFlags::thread_count() const {
@@ -170,8 +204,11 @@ Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, Run
   const int64_t available = memory::available_bytes();
   model::LoadOptions options;
   options.plan.kv_type = session.kv_type;
+  options.plan.threads = flags.thread_count();
   options.plan.float_activations = flags.float_activations();
   options.plan.max_rows = shape.max_rows;
+  const backend::HeadPlane head = shape.cut_logits ? flags.head_plane() : backend::HeadPlane::never;
+  options.plan.coarse_head = head != backend::HeadPlane::never;
   options.plan.context = shape.context > 0
                              ? shape.context
                              : context_that_fits(config, checkpoint, options.plan, available, log);
@@ -185,24 +222,34 @@ Session load_session(format::Checkpoint checkpoint, const ModelFlags& flags, Run
   for (const std::string& line : plan_lines(plan)) log.detail("  {}", line);
   model::require_memory(plan, available, config.file);
 
+  const kernel::Table& kernels = kernel::select(log);  // asks for tiles: before there are threads
   session.threads = std::make_unique<ThreadPool>(flags.thread_count());
-  if (auto cache_options = flags.pack_cache(log))
+  backend::CpuOptions cpu_options{.float_activations = flags.float_activations(), .head = head};
+  auto cache_options = flags.pack_cache(log);
+  if (is_ternary(config, checkpoint)) {
+    const auto folder = cache_options ? std::optional(cache_options->folder) : std::nullopt;
+    cpu_options.ternary =
+        backend::choose_ternary_layout(*session.threads, kernels, folder, plan.packed_bytes, log);
+  }
+  if (cache_options)
     session.cache =
         std::make_unique<backend::PackCache>(*std::move(cache_options), checkpoint.maps, log);
-  session.backend = backend::make_cpu_backend(
-      *session.threads, kernel::select(log),
-      {.float_activations = flags.float_activations(), .cache = session.cache.get()});
+  cpu_options.cache = session.cache.get();
+  session.backend = backend::make_cpu_backend(*session.threads, kernels, cpu_options);
   {
     Progress progress("loading", config.layer_count, Progress::Unit::items, "layers",
                       log.level() == Log::Level::quiet);
     options.layer_bound = [&](int64_t) { progress.advance(1); };
     session.model = model::Model::load(std::move(checkpoint), *session.backend, options);
   }
+  if (head == backend::HeadPlane::always) require_coarse_head(*session.model);
   session.load_seconds = monotonic_seconds() - started;
   if (session.cache) {
     session.cache->finish();
     log.detail("packed weights: {}", session.cache->summary());
   }
+  if (session.model->head != nullptr && shape.cut_logits)
+    log.detail("output layer: {}", head_text(*session.model->head));
   log.detail("loaded in {:.2f} s on {}; kernels: {}", session.load_seconds,
              session.backend->description(), fmt::join(session.kernels(), ", "));
   return session;
@@ -212,10 +259,16 @@ std::vector<std::string> plan_lines(const model::MemoryPlan& plan) {
   const auto line = [](std::string_view part, int64_t bytes) {
     return fmt::format("{:<24}{:>12}", part, format_bytes(static_cast<double>(bytes)));
   };
-  return {line("weights, mapped", plan.file_bytes),    line("weights, repacked", plan.packed_bytes),
-          line("keys and values", plan.kv_bytes),      line("rotary table", plan.rope_bytes),
-          line("step buffers", plan.workspace_bytes),  line("logits", plan.logits_bytes),
-          line("needed beside the map", plan.needed())};
+  std::vector<std::string> lines = {line("weights, mapped", plan.file_bytes),
+                                    line("weights, repacked", plan.packed_bytes)};
+  if (plan.head_bytes > 0) lines.push_back(line("coarse output layer", plan.head_bytes));
+  for (const auto& [part, bytes] :
+       {std::pair{"keys and values", plan.kv_bytes}, std::pair{"rotary table", plan.rope_bytes},
+        std::pair{"step buffers", plan.workspace_bytes},
+        std::pair{"attention", plan.attention_bytes}, std::pair{"logits", plan.logits_bytes},
+        std::pair{"needed beside the map", plan.needed()}})
+    lines.push_back(line(part, bytes));
+  return lines;
 }
 
 std::unique_ptr<text::Tokenizer> load_tokenizer(const ModelFlags& flags) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/pack_cache.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
@@ -20,7 +21,7 @@
 namespace bittern::cli {
 
 struct ModelFlags {
-  std::optional<std::string> path, gguf_dialect, kv_type, activations, cache;
+  std::optional<std::string> path, gguf_dialect, kv_type, activations, cache, head;
   std::optional<int64_t> threads, context;
 
   void declare_path(Flags& flags);     // MODEL, --gguf-dialect
@@ -28,12 +29,14 @@ struct ModelFlags {
   void declare_context(Flags& flags);  // --context, --kv-type
   void declare_activations(Flags& flags);
   void declare_cache(Flags& flags);
+  void declare_head(Flags& flags);
 
   format::Checkpoint open() const;
   int thread_count() const;
   backend::KvType kv() const;
   // Where packed weights are kept; nothing where they are not to be, or nobody says where.
   std::optional<backend::PackCacheOptions> pack_cache(const Log& log) const;
+  backend::HeadPlane head_plane() const;
   bool float_activations() const { return activations == "f32"; }
 };
 
@@ -44,6 +47,7 @@ struct RunShape {
   int64_t context = 0;         // positions; 0: the model's maximum, or what memory allows
   int64_t max_rows = 512;      // tokens in one step
   int64_t max_logit_rows = 1;  // rows of a step whose logits are wanted; 0: hidden states are
+  bool cut_logits = false;     // they are asked for by cuts: --head applies
 };
 
 // A model ready to run. Members are destroyed in reverse order: the model before the backend

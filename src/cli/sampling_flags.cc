@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <vector>
 
 #include "base/error.h"
 
@@ -31,6 +32,20 @@ void SamplingFlags::declare(Flags& flags) {
   flags.number({"--min-p", "P",
                 "Choose among tokens at least P times as likely as the likeliest; default 0.05."},
                &min_p, 0.0, 1.0);
+  flags.number({"--typical,--typical-p", "P",
+                "Choose among the tokens of the most typical surprise that have probability P "
+                "together; default 1: off."},
+               &typical_p, 0.0, 1.0);
+  flags.number({"--top-n-sigma", "N",
+                "Choose among tokens whose logit is within N standard deviations of the best; "
+                "default -1: off."},
+               &top_n_sigma, -1.0, kPenaltyMax);
+  flags.number({"--xtc-probability", "P",
+                "With probability P leave out all tokens above the threshold but the least likely "
+                "of them; default 0: off."},
+               &xtc_probability, 0.0, 1.0);
+  flags.number({"--xtc-threshold", "P", "What counts as a top choice for that; default 0.1."},
+               &xtc_threshold, 0.0, 1.0);
   flags.number(
       {"--repeat-penalty", "X", "Divide the logits of tokens that occurred; default 1: off."},
       &repeat_penalty, 1e-3, kPenaltyMax);
@@ -44,6 +59,25 @@ void SamplingFlags::declare(Flags& flags) {
   flags.number(
       {"--presence-penalty", "X", "Lower the logits of tokens that occurred by X; default 0."},
       &presence_penalty, -kPenaltyMax, kPenaltyMax);
+  flags.number({"--dry-multiplier", "X",
+                "Lower the logits of tokens that would go on a repeat of the text (DRY); default "
+                "0: off."},
+               &dry_multiplier, 0.0, kPenaltyMax);
+  flags.number({"--dry-base", "X", "How that grows with each token of the repeat; default 1.75."},
+               &dry_base, 1.0, kPenaltyMax);
+  flags.integer({"--dry-allowed-length", "N", "Repeats shorter than that are free; default 2."},
+                &dry_allowed_length, 0, kTopKMax);
+  flags.integer(
+      {"--dry-penalty-last-n", "N", "Tokens that DRY looks back; 0: none, -1, the default: all."},
+      &dry_last_n, -1, kTopKMax);
+  flags.texts({"--dry-sequence-breaker", "TEXT",
+               "No repeat goes on over a token with this text, instead of a line end, : \" and *; "
+               "none: over any. Repeatable."},
+              &dry_breakers);
+  flags.text({"--samplers", "NAMES",
+              "Which of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, xtc and "
+              "temperature act, in this order, with ; between; that is the default order."},
+             &stages);
   flags.texts({"--logit-bias", "ID=X",
                "Add X to a token's logit; ID+X and ID-X do too, ID-inf bans it. Repeatable."},
               &logit_bias);
@@ -82,6 +116,17 @@ engine::SamplingOptions SamplingFlags::over(engine::SamplingOptions defaults, in
   if (options.repeat_last_n < 0) options.repeat_last_n = context;
   options.frequency_penalty = frequency_penalty.value_or(options.frequency_penalty);
   options.presence_penalty = presence_penalty.value_or(options.presence_penalty);
+  options.typical_p = typical_p.value_or(options.typical_p);
+  options.top_n_sigma = top_n_sigma.value_or(options.top_n_sigma);
+  options.xtc_probability = xtc_probability.value_or(options.xtc_probability);
+  options.xtc_threshold = xtc_threshold.value_or(options.xtc_threshold);
+  options.dry_multiplier = dry_multiplier.value_or(options.dry_multiplier);
+  options.dry_base = dry_base.value_or(options.dry_base);
+  options.dry_allowed_length = dry_allowed_length.value_or(options.dry_allowed_length);
+  options.dry_last_n = dry_last_n.value_or(options.dry_last_n);
+  if (!dry_breakers.empty()) options.dry_breakers = dry_breakers;
+  std::erase(options.dry_breakers, "none");
+  if (stages) options.stages = engine::parse_stages(*stages, "run: --samplers");
   for (const std::string& word : logit_bias)
     options.logit_bias.push_back(parse_logit_bias(word, token_count));
   options.seed = seed && *seed >= 0 ? static_cast<uint64_t>(*seed) : drawn_seed();

@@ -12,10 +12,12 @@
 namespace bittern::cli {
 
 struct SamplingFlags {
-  std::optional<double> temperature, top_p, min_p;
+  std::optional<double> temperature, top_p, min_p, typical_p, top_n_sigma;
+  std::optional<double> xtc_probability, xtc_threshold, dry_multiplier, dry_base;
   std::optional<double> repeat_penalty, frequency_penalty, presence_penalty;
-  std::optional<int64_t> top_k, repeat_last_n, seed;
-  std::vector<std::string> logit_bias;
+  std::optional<int64_t> top_k, repeat_last_n, dry_allowed_length, dry_last_n, seed;
+  std::vector<std::string> logit_bias, dry_breakers;
+  std::optional<std::string> stages;
 
   void declare(Flags& flags);
 

@@ -26,9 +26,19 @@ ChoiceText::ChoiceText(const Request& request, int64_t choice, int64_t limit,
       limited_by_context_(!request.max_tokens || *request.max_tokens > limit),
       tokenizer_(tokenizer),
       token_count_(token_count),
-      sampler_(sampling_of(request, choice, tokenizer, token_count), token_count),
+      sampler_(
+          sampling_of(request, choice, tokenizer, token_count), token_count,
+          tokenizer == nullptr ? nullptr : breakers_of(*tokenizer, request.sampling.dry_breakers)),
       matcher_(request.stops) {
   if (tokenizer != nullptr) stream_ = tokenizer->stream();
+  if (request.constraint) grammar_.emplace(request.constraint);
+  if (request.min_tokens > 0) {
+    for (int32_t token = 0; token < token_count; ++token)
+      if (is_stop(token)) ends_.push_back(token);
+  }
+  auto words = static_cast<size_t>((token_count + 63) / 64);
+  if (grammar_) words = std::max(words, request.constraint->trie().mask_words());
+  if (grammar_ || !ends_.empty()) mask_.resize(words);
   for (const int32_t token : request.prompt) sampler_.accept(token);
 }
 
@@ -39,14 +49,14 @@ int32_t ChoiceText::take(const float* logits, Delta& delta) {
   }
   int32_t token = 0;
   try {
-    token = sampler_.sample(logits, generated_);
+    token = choose(logits);
   } catch (const Error& error) {
     finish(FinishReason::failed, delta);
     delta.ending->error = error.message();
     return -1;
   }
   sampler_.accept(token);
-  if (request_.top_log_probability_count || request_.best_of > request_.choices) {
+  if (wants_log_probabilities()) {
     auto values = log_probabilities(logits, token_count_, token,
                                     request_.top_log_probability_count.value_or(0));
     log_probability_ += values.chosen.value;
@@ -54,6 +64,41 @@ int32_t ChoiceText::take(const float* logits, Delta& delta) {
   }
   add(token, delta);
   return token;
+}
+
+int32_t ChoiceText::choose(const float* logits) {
+  const int32_t token = sampler_.sample(logits, generated_, mask());
+  if (grammar_ && !grammar_->accept(token))
+    fail(ErrorKind::internal, "token {} was allowed and is not", token);
+  return token;
+}
+
+// What may be drawn now; empty: anything. Where a grammar leaves nothing but the end, the end may
+// come before its time.
+TokenMask ChoiceText::mask() {
+  const bool bars_ends = generated_ < request_.min_tokens && !ends_.empty();
+  if (!grammar_ && !bars_ends) return {};
+  if (grammar_) {
+    if (!grammar_->mask(mask_))
+      bad_input("the grammar allows none of the vocabulary's tokens here");
+  } else {
+    std::ranges::fill(mask_, ~uint64_t{0});
+  }
+  if (!bars_ends) return mask_;
+  const auto clear = [&](std::vector<uint64_t>& words) {
+    for (const int32_t token : ends_)
+      words[static_cast<size_t>(token / 64)] &= ~(uint64_t{1} << token % 64);
+  };
+  std::vector<uint64_t> without = mask_;
+  clear(without);
+  if (std::ranges::any_of(without, [](uint64_t word) { return word != 0; })) mask_ = without;
+  return mask_;
+}
+
+backend::HeadCut ChoiceText::cut(int64_t guesses) {
+  if (!mask_.empty() || wants_log_probabilities() || (guesses > 0 && sampler_.changes_with_text()))
+    return {};
+  return sampler_.cut();
 }
 
 void ChoiceText::add(int32_t token, Delta& delta) {

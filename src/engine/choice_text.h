@@ -24,6 +24,9 @@ class ChoiceText {
   // Draws the next token from a row of logits and adds it to `delta`; the ending too where it is
   // the last. Never throws: where no token can be drawn the ending says so.
   int32_t take(const float* logits, Delta& delta);
+  // What of the row of logits for the draw after the next `guesses` ones is needed, if those are
+  // right; valid until take().
+  backend::HeadCut cut(int64_t guesses);
   // Ends the text for a reason from outside.
   void end(FinishReason reason, Delta& delta);
 
@@ -35,9 +38,14 @@ class ChoiceText {
   double mean_log_probability() const;
 
  private:
+  int32_t choose(const float* logits);
+  TokenMask mask();
   void add(int32_t token, Delta& delta);
   void finish(FinishReason reason, Delta& delta);
   bool is_stop(int32_t token) const;
+  bool wants_log_probabilities() const {
+    return request_.top_log_probability_count.has_value() || request_.best_of > request_.choices;
+  }
 
   const Request& request_;
   int64_t limit_;
@@ -45,6 +53,9 @@ class ChoiceText {
   const text::Tokenizer* tokenizer_;
   int64_t token_count_;
   Sampler sampler_;
+  std::optional<chat::grammar::Matcher> grammar_;
+  std::vector<int32_t> ends_;   // tokens that may not be drawn before min_tokens
+  std::vector<uint64_t> mask_;  // see mask()
   StopMatcher matcher_;
   std::unique_ptr<text::TokenStream> stream_;
   int64_t generated_ = 0;

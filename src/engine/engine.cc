@@ -59,6 +59,10 @@ void Engine::validate(const Request& request) const {
     if (count && (*count < 0 || *count > token_count_))
       fail(ErrorKind::usage, "log-probabilities: 0 to {} expected, got {}", token_count_, *count);
   }
+  if (request.min_tokens < 0)
+    fail(ErrorKind::usage, "min_tokens: at least 0 expected, got {}", request.min_tokens);
+  if (request.constraint && tokenizer_ == nullptr)
+    fail(ErrorKind::unsupported, "constraint: the model has no tokenizer");
   if (std::ranges::find(request.stops, "") != request.stops.end())
     fail(ErrorKind::usage, "stop: an empty string");
   engine::validate(request.sampling, ErrorKind::usage, "request");
@@ -219,13 +223,16 @@ bool Engine::step() {
   fill_rows(plan);
 
   const double planned = options_.clock();
-  const float* logits = plan.empty() ? nullptr : model_.run(rows_);
+  const float* logits = plan.empty() ? nullptr : model_.run(rows_, cuts_);
   const double computed = options_.clock();
   if (!plan.empty()) cost_.observe(now.decode_rows, now.prompt_rows, computed - planned);
 
   std::vector<Draw> draws = settle(plan, logits);
-  model_.parallel(static_cast<int64_t>(draws.size()),
-                  [&](int64_t index) { draw(draws[static_cast<size_t>(index)]); });
+  // Those with a grammar one by one: they may share it.
+  const auto free = std::ranges::partition(
+      draws, [](const Draw& draw) { return draw.sequence->job->request.constraint != nullptr; });
+  for (Draw& constrained : std::span(draws.begin(), free.begin())) draw(constrained);
+  model_.parallel(std::ssize(free), [&](int64_t index) { draw(*(free.begin() + index)); });
   for (Draw& drawn : draws) take_drawn(drawn);
 
   now.model_seconds = computed - planned;
@@ -283,11 +290,13 @@ void Engine::guess() {
 
 void Engine::fill_rows(std::span<const StepWork> plan) {
   rows_.clear();
+  cuts_.clear();
   for (const auto& [sequence, rows] : plan) {
     const Job& job = *sequence->job;
-    const auto length = static_cast<int64_t>(sequence->tokens.size());
+    const auto length = std::ssize(sequence->tokens);
     for (int64_t row = 0; row < rows; ++row) {
       const int64_t position = sequence->state.length + row;
+      const int64_t guesses = position + 1 - length;  // that are computed before this row's draw
       const int32_t token = position < length
                                 ? sequence->tokens[static_cast<size_t>(position)]
                                 : sequence->draft[static_cast<size_t>(position - length)];
@@ -296,7 +305,11 @@ void Engine::fill_rows(std::span<const StepWork> plan) {
       rows_.push_back({.token = token,
                        .position = static_cast<int32_t>(position),
                        .sequence = &sequence->state,
-                       .wants_logits = position + 1 >= length || is_scored});
+                       .wants_logits = guesses >= 0 || is_scored});
+      if (guesses >= 0 && sequence->text)
+        cuts_.push_back(sequence->text->cut(guesses));
+      else if (rows_.back().wants_logits)
+        cuts_.emplace_back();
     }
   }
 }

@@ -118,6 +118,7 @@ class Engine {
   StepCost cost_;
   std::map<int64_t, std::unique_ptr<Job>> jobs_;
   std::vector<model::BatchRow> rows_;
+  std::vector<backend::HeadCut> cuts_;  // of the rows that want logits
   int64_t arrivals_ = 0;
   int64_t guessed_ = 0, accepted_ = 0, guess_turns_ = 0;
 

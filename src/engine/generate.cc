@@ -35,7 +35,8 @@ class Generator {
         options_(options),
         emit_(emit),
         token_count_(drawable_tokens(source, tokenizer)),
-        sampler_(sampling_of(options, tokenizer, token_count_), token_count_),
+        sampler_(sampling_of(options, tokenizer, token_count_), token_count_,
+                 breakers_of(tokenizer, options.sampling.dry_breakers)),
         matcher_(options.stops),
         stream_(tokenizer.stream()) {}
 
@@ -53,7 +54,7 @@ class Generator {
     while (logits != nullptr && take(logits) &&
            static_cast<int64_t>(result_.tokens.size()) < limit) {
       if (is_cancelled()) break;
-      logits = source_.step(std::span(result_.tokens).last(1));
+      logits = step(std::span(result_.tokens).last(1));
       ++result_.decode_steps;
     }
     result_.decode_seconds = monotonic_seconds() - prefilled;
@@ -74,10 +75,16 @@ class Generator {
     while (!prompt.empty()) {
       if (is_cancelled()) return nullptr;
       const size_t count = std::min(prompt.size(), static_cast<size_t>(source_.max_step_tokens));
-      logits = source_.step(prompt.first(count));
+      logits = step(prompt.first(count));
       prompt = prompt.subspan(count);
     }
     return logits;
+  }
+
+  // Log-probabilities are shares of the whole row; the sampler needs less of it.
+  const float* step(std::span<const int32_t> tokens) {
+    if (!source_.cut_step || options_.top_log_probability_count) return source_.step(tokens);
+    return source_.cut_step(tokens, sampler_.cut());
   }
 
   // Chooses a token and shows its text; false where it ends the generation.

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/backend.h"
 #include "engine/finish_reason.h"
 #include "engine/log_probability.h"
 #include "engine/sampling_options.h"
@@ -22,6 +23,9 @@ namespace bittern::engine {
 // and returns the logits of the last one, valid until the next call.
 struct LogitSource {
   std::function<const float*(std::span<const int32_t> tokens)> step;
+  // The same, but only the logits that the cut names (backend::HeadCut); empty: no such way.
+  std::function<const float*(std::span<const int32_t> tokens, const backend::HeadCut& cut)>
+      cut_step = {};
   int64_t vocab_size = 0;
   int64_t context = 0;
   int64_t max_step_tokens = 512;

@@ -72,8 +72,10 @@ class ModelDrafter final : public Drafter {
                        .position = static_cast<int32_t>(place),
                        .sequence = &state_,
                        .wants_logits = place + 1 == end});
+    const backend::HeadCut likeliest = {.top = 1, .outputs = shared_.limits_.vocab_size};
     const double started = shared_.clock_();
-    const float* logits = shared_.model_.run(rows_);
+    const float* logits =
+        shared_.model_.run(rows_, std::span(&likeliest, rows_.back().wants_logits ? 1 : 0));
     state_.length = first + count;
     if (count == 1) {
       double& seconds = shared_.guess_seconds_;

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "chat/grammar/grammar.h"
 #include "engine/finish_reason.h"
 #include "engine/log_probability.h"
 #include "engine/sampling_options.h"
@@ -19,11 +21,15 @@ struct Request {
   std::vector<int32_t> prompt;        // not empty
   SamplingOptions sampling;           // choice i draws with seed + i
   std::optional<int64_t> max_tokens;  // generated tokens; none: until the context is full
+  int64_t min_tokens = 0;             // no token ends the text before so many
   std::vector<std::string> stops;
   std::vector<int32_t> stop_tokens;                     // end the text like the model's own
   bool ignore_end_of_generation = false;                // the model's own are never drawn
   std::optional<int64_t> top_log_probability_count;     // none: no log-probabilities
   std::optional<int64_t> prompt_log_probability_count;  // likewise, of the prompt's tokens
+  // What the text must match (null: anything). Requests may share one; the engine draws for them
+  // one after the other.
+  std::shared_ptr<chat::grammar::Constraint> constraint;
   int64_t choices = 1;
   // Texts made, of which the `choices` with the highest mean log-probability of their tokens are
   // told, each whole when all are done. 0: `choices`, told as they grow.

@@ -4,85 +4,103 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/float_mode.h"
 #include "base/random.h"
-#include "engine/exponential.h"
 
 namespace bittern::engine {
 namespace {
 
-// The random stream of token draws; other uses of a request's seed take other numbers.
-constexpr uint64_t kDrawStream = 0;
+// The random streams of a request's seed: token draws, and whether XTC acts.
+constexpr uint64_t kDrawStream = 0, kXtcStream = 1;
 
-// Descending logits, ascending ids among equals. A total order, because NaN never gets in.
-bool ranks_before(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+// Beyond these a row is computed whole: neither happens in practice, and picking single logits out
+// of many costs more than it saves.
+constexpr int64_t kCutTopMax = 1000;
+constexpr size_t kCutChangedMax = 4096;
+
+bool has(const std::vector<SamplerStage>& stages, SamplerStage stage) {
+  return std::ranges::find(stages, stage) != stages.end();
 }
 
-bool is_choosable(float logit) { return logit > -INFINITY; }  // false for NaN too
+// A stage that is not in the order does nothing: its options are set to what turns it off.
+SamplingOptions with_stages(SamplingOptions options, int64_t token_count) {
+  const auto off = [&](SamplerStage stage) { return !has(options.stages, stage); };
+  if (off(SamplerStage::penalties)) options.repeat_last_n = 0;
+  if (off(SamplerStage::dry)) options.dry_multiplier = 0.0;
+  if (off(SamplerStage::top_n_sigma)) options.top_n_sigma = -1.0;
+  if (off(SamplerStage::top_k)) options.top_k = 0;
+  if (off(SamplerStage::typical)) options.typical_p = 1.0;
+  if (off(SamplerStage::top_p)) options.top_p = 1.0;
+  if (off(SamplerStage::min_p)) options.min_p = 0.0;
+  if (off(SamplerStage::xtc)) options.xtc_probability = 0.0;
+  if (off(SamplerStage::temperature)) options.temperature = 1.0;
+  if (options.top_k == 0 || options.top_k > token_count) options.top_k = token_count;
+  return options;
+}
+
+// The likeliest token is likeliest after these stages, too.
+bool keeps_best(const SamplingOptions& options) {
+  return options.typical_p >= 1.0 && options.xtc_probability <= 0.0;
+}
+
+// The first stage that leaves any out is top-k, so nothing else looks at more.
+bool begins_with_top_k(const SamplingOptions& options) {
+  for (const SamplerStage stage : options.stages) {
+    if (stage == SamplerStage::top_k) return true;
+    if (stage == SamplerStage::penalties || stage == SamplerStage::dry ||
+        stage == SamplerStage::temperature)
+      continue;
+    if (stage == SamplerStage::top_n_sigma && options.top_n_sigma <= 0.0) continue;
+    if (stage == SamplerStage::typical && options.typical_p >= 1.0) continue;
+    if (stage == SamplerStage::top_p && options.top_p >= 1.0) continue;
+    if (stage == SamplerStage::min_p && options.min_p <= 0.0) continue;
+    if (stage == SamplerStage::xtc && options.xtc_probability <= 0.0) continue;
+    return false;
+  }
+  return false;
+}
 
 }  // namespace
 
-Sampler::Sampler(SamplingOptions options, int64_t token_count)
-    : options_(std::move(options)), token_count_(token_count) {
-  has_penalties_ = options_.repeat_last_n > 0 &&
-                   (options_.repeat_penalty != 1.0 || options_.frequency_penalty != 0.0 ||
-                    options_.presence_penalty != 0.0);
-  const auto count = static_cast<size_t>(token_count);
-  if (has_penalties_ || !options_.logit_bias.empty()) adjusted_.resize(count);
-  if (has_penalties_) {
-    window_.reserve(static_cast<size_t>(options_.repeat_last_n));
-    occurrences_.resize(count);
-  }
-  if (options_.top_k == 0 || options_.top_k > token_count) options_.top_k = token_count;
-  candidates_.reserve(options_.temperature > 0.0 ? static_cast<size_t>(options_.top_k) : 1);
+Sampler::Sampler(SamplingOptions options, int64_t token_count,
+                 std::function<bool(int32_t token)> is_breaker)
+    : options_(with_stages(std::move(options), token_count)),
+      token_count_(token_count),
+      penalties_(options_, token_count),
+      dry_(options_, std::move(is_breaker)),
+      candidates_(picks_likeliest() && keeps_best(options_)
+                      ? 1
+                      : (begins_with_top_k(options_) ? options_.top_k : token_count)) {
+  if (changes_rows()) adjusted_.resize(static_cast<size_t>(token_count));
   for (const LogitBias& entry : options_.logit_bias)
     BITTERN_CHECK(entry.token >= 0 && entry.token < token_count, "logit bias of token {} of {}",
                   entry.token, token_count);
+  const auto window = penalties_.is_on() ? static_cast<size_t>(options_.repeat_last_n) : 0;
+  changed_.reserve(std::min(kCutChangedMax, options_.logit_bias.size() + window));
 }
 
 void Sampler::accept(int32_t token) {
-  if (!has_penalties_ || token < 0 || token >= token_count_) return;
-  if (window_.size() < static_cast<size_t>(options_.repeat_last_n)) {
-    window_.push_back(token);
-  } else {
-    --occurrences_[static_cast<size_t>(window_[window_next_])];
-    window_[window_next_] = token;
-    window_next_ = (window_next_ + 1) % window_.size();
-  }
-  ++occurrences_[static_cast<size_t>(token)];
+  penalties_.accept(token);
+  dry_.accept(token);
 }
 
-const float* Sampler::adjust(const float* logits) {
-  if (adjusted_.empty()) return logits;
-  std::copy_n(logits, token_count_, adjusted_.begin());
-  for (const LogitBias& entry : options_.logit_bias)
-    adjusted_[static_cast<size_t>(entry.token)] += entry.bias;
-  if (has_penalties_) penalise(adjusted_.data());
-  return adjusted_.data();
+// Logits that bias or penalties change are needed as they are, whatever becomes of them. Of all
+// others those that can be among the k best of everything are among their own k best.
+backend::HeadCut Sampler::cut() {
+  const bool best_only = picks_likeliest() && keeps_best(options_);
+  const int64_t top = best_only ? 1 : options_.top_k;
+  const size_t changed = options_.logit_bias.size() + penalties_.tokens().size();
+  if (dry_.is_on() || (!best_only && !begins_with_top_k(options_))) return {};
+  if (top > kCutTopMax || changed > kCutChangedMax) return {};
+  changed_.clear();
+  for (const LogitBias& entry : options_.logit_bias) changed_.push_back(entry.token);
+  for (const int32_t token : penalties_.tokens()) changed_.push_back(token);
+  return {.top = top, .outputs = token_count_, .always = changed_};
 }
 
-void Sampler::penalise(float* logits) {
-  const auto repeat = static_cast<float>(options_.repeat_penalty);
-  const auto frequency = static_cast<float>(options_.frequency_penalty);
-  const auto presence = static_cast<float>(options_.presence_penalty);
-  // A token that stands in the window several times is met several times; its count is made
-  // negative at the first meeting and put right at the end.
-  for (const int32_t token : window_) {
-    int32_t& count = occurrences_[static_cast<size_t>(token)];
-    if (count < 0) continue;
-    float& logit = logits[token];
-    logit = logit > 0.0f ? logit / repeat : logit * repeat;
-    logit -= static_cast<float>(count) * frequency + presence;
-    count = -count;
-  }
-  for (const int32_t token : window_) {
-    int32_t& count = occurrences_[static_cast<size_t>(token)];
-    count = std::abs(count);
-  }
-}
-
-int32_t Sampler::sample(const float* logits, int64_t token_index) {
-  const std::span<const Candidate> left = distribution(logits);
+int32_t Sampler::sample(const float* logits, int64_t token_index, TokenMask mask) {
+  const DefaultFloatMode mode;
+  const std::span<const Candidate> left = distribution(logits, token_index, mask);
   if (left.size() == 1) return left.front().token;
   const double point =
       random::uniform(options_.seed, kDrawStream, static_cast<uint64_t>(token_index));
@@ -94,88 +112,119 @@ int32_t Sampler::sample(const float* logits, int64_t token_index) {
   return left.back().token;  // the probabilities' sum may round to a little under 1
 }
 
-std::span<const Candidate> Sampler::distribution(const float* logits) {
-  const float* adjusted = adjust(logits);
+std::span<const Candidate> Sampler::distribution(const float* logits, int64_t token_index,
+                                                 TokenMask mask) {
+  const DefaultFloatMode mode;
+  Row row{logits, token_index, mask, -INFINITY, false};
   candidates_.clear();
-  if (options_.temperature <= 0.0) {
-    pick_best(adjusted);
-  } else {
-    keep_top_k(adjusted);
+  if (!options_.logit_bias.empty()) {
+    float* adjusted = writable(row);
+    for (const LogitBias& entry : options_.logit_bias) adjusted[entry.token] += entry.bias;
   }
-  if (candidates_.empty())
-    bad_input("no token can be chosen: every logit is -inf or not a number (damaged weights?)");
-  keep_top_p();
-  keep_min_p();
-  finish_probabilities();
-  return candidates_;
+  const bool best_only = picks_likeliest() && keeps_best(options_);
+  for (const SamplerStage stage : options_.stages) {
+    const bool changes = stage == SamplerStage::penalties || stage == SamplerStage::dry;
+    if (changes || !best_only) run(stage, row);
+    if (row.is_gathered && candidates_.empty()) break;
+  }
+  gather(row, best_only ? 1 : token_count_);
+  if (candidates_.empty()) {
+    bad_input("no token can be chosen: {}",
+              mask.empty() ? "every logit is -inf or not a number (damaged weights?)"
+                           : "each that is allowed is banned or its logit not a number");
+  }
+  if (picks_likeliest()) candidates_.keep_best();
+  candidates_.set_probabilities();
+  return std::as_const(candidates_).list();
 }
 
-void Sampler::pick_best(const float* logits) {
-  Candidate best{-1, -INFINITY, 1.0};
-  for (int32_t token = 0; token < token_count_; ++token)
-    if (logits[token] > best.logit) best = {token, logits[token], 1.0};
-  if (best.token >= 0) candidates_.push_back(best);
+// Every stage but those that change logits needs an order: the first of them gathers.
+void Sampler::run(SamplerStage stage, Row& row) {
+  switch (stage) {
+    case SamplerStage::penalties:
+      return penalise(row);
+    case SamplerStage::dry:
+      return penalise_repeats(row);
+    case SamplerStage::top_n_sigma:
+      if (options_.top_n_sigma <= 0.0) return;
+      if (row.is_gathered) return candidates_.keep_within_sigma(options_.top_n_sigma);
+      row.least = Candidates::sigma_cut(row.logits, token_count_, options_.top_n_sigma, row.mask);
+      return;
+    case SamplerStage::top_k:
+      if (row.is_gathered) return candidates_.keep_top_k(options_.top_k);
+      return gather(row, options_.top_k);
+    case SamplerStage::temperature:
+      if (!picks_likeliest()) candidates_.divide(options_.temperature);
+      return;
+    case SamplerStage::typical:
+      if (options_.typical_p >= 1.0) return;
+      break;
+    case SamplerStage::top_p:
+      if (options_.top_p >= 1.0) return;
+      break;
+    case SamplerStage::min_p:
+      if (options_.min_p <= 0.0) return;
+      break;
+    case SamplerStage::xtc:
+      if (options_.xtc_probability <= 0.0) return;
+      break;
+  }
+  gather(row, token_count_);
+  if (candidates_.empty()) return;
+  if (stage == SamplerStage::typical) candidates_.keep_typical(options_.typical_p);
+  if (stage == SamplerStage::top_p) candidates_.keep_top_p(options_.top_p);
+  if (stage == SamplerStage::min_p) candidates_.keep_min_p(options_.min_p);
+  if (stage == SamplerStage::xtc) leave_out_top_choices(row);
 }
 
-// One pass with a heap of the k best so far, the worst of them on top: almost every logit of a
-// real row loses its first comparison, so this costs little more than reading the row.
-void Sampler::keep_top_k(const float* logits) {
-  const auto limit = static_cast<size_t>(options_.top_k);
-  for (int32_t token = 0; token < token_count_; ++token) {
-    if (!is_choosable(logits[token])) continue;
-    const Candidate candidate{token, logits[token], 0.0};
-    if (candidates_.size() < limit) {
-      candidates_.push_back(candidate);
-      // With all tokens wanted the heap is never asked for its worst: sort once at the end.
-      if (candidates_.size() == limit)
-        std::make_heap(candidates_.begin(), candidates_.end(), ranks_before);
-    } else if (ranks_before(candidate, candidates_.front())) {
-      std::pop_heap(candidates_.begin(), candidates_.end(), ranks_before);
-      candidates_.back() = candidate;
-      std::push_heap(candidates_.begin(), candidates_.end(), ranks_before);
-    }
-  }
-  std::sort(candidates_.begin(), candidates_.end(), ranks_before);
+void Sampler::gather(Row& row, int64_t limit) {
+  if (row.is_gathered) return;
+  row.is_gathered = true;
+  candidates_.gather(row.logits, token_count_, limit, row.least, row.mask);
 }
 
-// The fewest of the best whose probability (before temperature) reaches top_p.
-void Sampler::keep_top_p() {
-  if (options_.top_p >= 1.0) return;
-  double total = 0.0;
-  for (Candidate& candidate : candidates_) {
-    candidate.probability =
-        exp_nonpositive(double{candidate.logit} - double{candidates_.front().logit});
-    total += candidate.probability;
+// The row as a copy of our own.
+float* Sampler::writable(Row& row) {
+  if (row.logits != adjusted_.data()) {
+    std::copy_n(row.logits, token_count_, adjusted_.begin());
+    row.logits = adjusted_.data();
   }
-  double cumulative = 0.0;
-  size_t kept = 0;
-  while (kept < candidates_.size()) {
-    cumulative += candidates_[kept++].probability;
-    if (cumulative >= options_.top_p * total) break;
-  }
-  candidates_.resize(kept);
+  return adjusted_.data();
 }
 
-// Those at least min_p times as probable (before temperature) as the best.
-void Sampler::keep_min_p() {
-  if (options_.min_p <= 0.0) return;
-  const double best = candidates_.front().logit;
-  const auto first_out =
-      std::find_if(candidates_.begin() + 1, candidates_.end(), [&](const Candidate& candidate) {
-        return exp_nonpositive(candidate.logit - best) < options_.min_p;
-      });
-  candidates_.erase(first_out, candidates_.end());
+// Whoever has stayed within sigma stays, whatever becomes of the logit.
+void Sampler::penalise(Row& row) {
+  if (!penalties_.is_on()) return;
+  if (row.least > -INFINITY) gather(row, token_count_);
+  if (!row.is_gathered) return penalties_.apply_to_row(writable(row));
+  candidates_.change([&](const Candidate& candidate) {
+    return penalties_.apply(candidate.token, candidate.logit);
+  });
 }
 
-void Sampler::finish_probabilities() {
-  const double best = candidates_.front().logit;
-  const double temperature = options_.temperature > 0.0 ? options_.temperature : 1.0;
-  double total = 0.0;
-  for (Candidate& candidate : candidates_) {
-    candidate.probability = exp_nonpositive((candidate.logit - best) / temperature);
-    total += candidate.probability;
+void Sampler::penalise_repeats(Row& row) {
+  if (!dry_.is_on()) return;
+  const auto& penalties = dry_.penalties();
+  if (penalties.empty()) return;
+  if (row.least > -INFINITY) gather(row, token_count_);
+  if (!row.is_gathered) {
+    float* logits = writable(row);
+    for (const auto& [token, penalty] : penalties)
+      if (token < token_count_) logits[token] -= penalty;
+    return;
   }
-  for (Candidate& candidate : candidates_) candidate.probability /= total;
+  candidates_.change([&](const Candidate& candidate) {
+    const auto found = penalties.find(candidate.token);
+    return found == penalties.end() ? candidate.logit : candidate.logit - found->second;
+  });
+}
+
+// Above one half there is never more than one such choice.
+void Sampler::leave_out_top_choices(Row& row) {
+  const double point =
+      random::uniform(options_.seed, kXtcStream, static_cast<uint64_t>(row.token_index));
+  if (options_.xtc_threshold > 0.5 || point >= options_.xtc_probability) return;
+  candidates_.leave_out_top_choices(options_.xtc_threshold);
 }
 
 }  // namespace bittern::engine

@@ -36,13 +36,16 @@ SequenceRunner::SequenceRunner(const model::Model& model, backend::Backend& back
                 store_->shape.page_count, context_);
 }
 
-const float* SequenceRunner::step(std::span<const int32_t> tokens, int64_t wanted) {
+const float* SequenceRunner::step(std::span<const int32_t> tokens, int64_t wanted,
+                                  std::span<const backend::HeadCut> cuts) {
   const auto count = static_cast<int64_t>(tokens.size());
   BITTERN_CHECK(count > 0 && count <= max_rows() && state_.length + count <= context_,
                 "{} tokens after {} of {}", count, state_.length, context_);
   BITTERN_CHECK(wanted >= 0 && wanted <= count &&
                     wanted * model_.config.vocab_size <= static_cast<int64_t>(logits_.size()),
                 "{} rows of logits wanted of {} tokens", wanted, count);
+  BITTERN_CHECK(cuts.empty() || static_cast<int64_t>(cuts.size()) == wanted, "{} cuts of {} rows",
+                cuts.size(), wanted);
   for (int64_t row = 0; row < count; ++row) {
     rows_[static_cast<size_t>(row)] = {.token = tokens[static_cast<size_t>(row)],
                                        .position = static_cast<int32_t>(state_.length + row),
@@ -51,7 +54,7 @@ const float* SequenceRunner::step(std::span<const int32_t> tokens, int64_t wante
   }
   const int64_t length = state_.length + count;
   model::forward(model_, backend_, *store_, std::span(rows_).first(tokens.size()), workspace_,
-                 logits_.data());
+                 logits_.data(), nullptr, cuts);
   state_.length = length;
   return logits_.data();
 }

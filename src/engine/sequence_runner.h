@@ -29,8 +29,10 @@ class SequenceRunner {
                  const RunnerOptions& options);
 
   // Appends 1 to max_rows tokens in one step and returns the logits of the last `wanted` of them,
-  // [wanted, vocab_size], valid until the next step. Allocates nothing.
-  const float* step(std::span<const int32_t> tokens, int64_t wanted);
+  // [wanted, vocab_size], valid until the next step. With `cuts`, one for each, only those that
+  // they name (model::forward). Allocates nothing.
+  const float* step(std::span<const int32_t> tokens, int64_t wanted,
+                    std::span<const backend::HeadCut> cuts = {});
 
   // Forgets everything: the next token has position 0.
   void reset();

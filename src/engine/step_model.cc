@@ -32,8 +32,9 @@ class LoadedModel final : public StepModel {
 
   StepLimits limits() const override { return limits_; }
 
-  const float* run(std::span<const model::BatchRow> rows) override {
-    model::forward(model_, backend_, *store_, rows, workspace_, logits_.data());
+  const float* run(std::span<const model::BatchRow> rows,
+                   std::span<const backend::HeadCut> cuts) override {
+    model::forward(model_, backend_, *store_, rows, workspace_, logits_.data(), nullptr, cuts);
     return logits_.data();
   }
 

@@ -29,8 +29,10 @@ class StepModel {
   virtual ~StepModel() = default;
   virtual StepLimits limits() const = 0;
   // Computes the rows, whose sequences have the pages for them, and returns the logits of those
-  // that want them, [wanting rows, vocab_size] in row order, valid until the next call.
-  virtual const float* run(std::span<const model::BatchRow> rows) = 0;
+  // that want them, [wanting rows, vocab_size] in row order, valid until the next call. `cuts`:
+  // what of each of those is needed (model::forward); none: all.
+  virtual const float* run(std::span<const model::BatchRow> rows,
+                           std::span<const backend::HeadCut> cuts) = 0;
   // Page `to` becomes what page `from` is.
   virtual void copy_page(int32_t from, int32_t to) = 0;
   // All that a page holds, to be given back later or to another process.

@@ -4,6 +4,7 @@
 // that stood in it before, and where last.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/float_mode.h"
 #include "format/checkpoint.h"
 #include "format/gguf/header.h"
 #include "format/gguf/reader.h"
@@ -79,6 +80,7 @@ constexpr std::array kContainers = {
 }  // namespace
 
 Checkpoint open_checkpoint(const fs::path& path, const OpenOptions& options) {
+  const DefaultFloatMode mode;  // numbers are read from text
   std::error_code error;
   Probe probe;
   probe.directory = fs::is_directory(path, error);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/float_mode.h"
 #include "model/fused.h"
 #include "model/rope.h"
 #include "model/tensor_reader.h"
@@ -102,12 +103,14 @@ class Binder {
       model_.head = reader_.linear(name, {.out = config_.vocab_size,
                                           .in = config_.hidden_size,
                                           .ternary = config_.ternary_head,
-                                          .needs_bias = config_.head_bias});
+                                          .needs_bias = config_.head_bias,
+                                          .head = true});
       return;
     }
     if (!config_.tied_embedding) reader_.require(name + ".weight");
     backend::LinearSource source;
     source.weight = model_.embedding;
+    source.head = true;
     model_.head = reader_.pack(std::move(source));
     // e = s * (H z) of a stored row z, hence e.x = z.(H (s * x)).
     model_.head->rotated = model_.rotation.embedding;
@@ -294,6 +297,7 @@ const ArchSpec& find_architecture(const format::Checkpoint& checkpoint) {
 }
 
 Config read_config(const format::Checkpoint& checkpoint, const ArchSpec& arch) {
+  const DefaultFloatMode mode;
   return checkpoint.container == format::Container::gguf
              ? config_from_gguf(checkpoint, arch)
              : config_from_hf(checkpoint.config->root(), arch);
@@ -302,6 +306,7 @@ Config read_config(const format::Checkpoint& checkpoint, const ArchSpec& arch) {
 std::unique_ptr<Model> bind(format::Checkpoint checkpoint, const ArchSpec& arch, Config config,
                             backend::Backend& backend, int64_t context,
                             const LayerBound& layer_bound) {
+  const DefaultFloatMode mode;
   auto model = std::make_unique<Model>();
   model->arch = &arch;
   model->config = std::move(config);

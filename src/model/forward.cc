@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/float_mode.h"
 #include "model/step.h"
 
 namespace bittern::model {
@@ -21,6 +22,7 @@ namespace bittern::model {
 using backend::Activations;
 
 void Step::run(LayerRange layers, float* hidden, float* logits) {
+  const DefaultFloatMode mode;
   const auto bytes = static_cast<size_t>(count_ * config_.hidden_size) * sizeof(float);
   const bool ends = layers.end == config_.layer_count;
   place_rows();
@@ -144,13 +146,14 @@ void Step::head(float* logits) {
   input.start(wanting, width);
   norm_in_place(model_.output_norm, input, codes_for(*model_.head));
   Activations& rotated = model_.head->rotated ? rotate_input(input) : input;
-  backend_.linear(*model_.head, rotated, logits, config_.vocab_size);
+  backend_.head({.weights = model_.head.get(),
+                 .cuts = taps_ == nullptr ? cuts_ : std::span<const backend::HeadCut>{},
+                 .scale = static_cast<float>(config_.logit_scale),
+                 .softcap = static_cast<float>(config_.logit_softcap),
+                 .out = logits,
+                 .out_stride = config_.vocab_size},
+                rotated);
   if (taps_ != nullptr) taps_->linear_input(kGgufNames.head, rotated);
-  const int64_t elements = wanting * config_.vocab_size;
-  if (config_.logit_scale != 1.0)
-    backend_.scale(logits, static_cast<float>(config_.logit_scale), elements);
-  if (config_.logit_softcap > 0.0)
-    backend_.softcap(logits, static_cast<float>(config_.logit_softcap), elements);
 }
 
 backend::RowNorm Step::row_norm(const Norm& norm) const {
@@ -221,9 +224,10 @@ void Step::tap_layer(int64_t layer) {
 }
 
 void forward(const Model& model, backend::Backend& backend, backend::KvStore& store,
-             std::span<const BatchRow> rows, Workspace& workspace, float* logits, Taps* taps) {
+             std::span<const BatchRow> rows, Workspace& workspace, float* logits, Taps* taps,
+             std::span<const backend::HeadCut> cuts) {
   if (rows.empty()) return;
-  Step(model, backend, store, rows, workspace, taps)
+  Step(model, backend, store, rows, workspace, taps, cuts)
       .run({0, model.config.layer_count}, nullptr, logits);
 }
 

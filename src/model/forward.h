@@ -48,11 +48,12 @@ class Workspace {
 
 // Runs the rows (at most workspace.max_rows()) through all layers, storing their keys and values,
 // and writes the logits of the rows that want them to `logits` [wanting rows, vocab_size] in row
-// order (may be null where none does). Raises each sequence's length to what is stored.
-// Allocates nothing unless tapped.
+// order (may be null where none does). Raises each sequence's length to what is stored. With
+// `cuts`, one for each wanting row, only the logits that they name are right, the others may be
+// -infinity (Backend::head); whoever taps gets whole rows. Allocates nothing unless tapped.
 void forward(const Model& model, backend::Backend& backend, backend::KvStore& store,
              std::span<const BatchRow> rows, Workspace& workspace, float* logits,
-             Taps* taps = nullptr);
+             Taps* taps = nullptr, std::span<const backend::HeadCut> cuts = {});
 
 // Layers [first, end) of a model.
 struct LayerRange {

@@ -45,8 +45,9 @@ int64_t linear_bytes(const Config& config, int64_t (*bytes_of)(int64_t out, int6
   return bytes;
 }
 
-// Linears that the backend repacks in their own format; only GGUF files have such tensors. A table
-// that is looked up by rows stays in the file, but a tied head is a linear of its own.
+// Linears that the backend repacks in their own format. A table that is looked up by rows stays in
+// the file, but a tied head is a linear of its own, unless it is bf16: heads of bf16 stay, too. Of
+// block formats, which only GGUF files have, a head is known by name.
 int64_t repacked_bytes(const Config& config, const format::Checkpoint& checkpoint) {
   constexpr std::string_view kSuffix = ".weight";
   int64_t bytes = 0;
@@ -54,13 +55,24 @@ int64_t repacked_bytes(const Config& config, const format::Checkpoint& checkpoin
     if (tensor.shape.size() < 2 || !tensor.name.ends_with(kSuffix)) continue;
     const std::string_view module =
         std::string_view(tensor.name).substr(0, tensor.name.size() - kSuffix.size());
+    if (tensor.codec == codec::Id::bf16 && tensor.rows() == config.vocab_size) continue;
     const bool head = config.has_head && config.tied_embedding;
     if (module == names::kGguf.embedding && !head) continue;
-    if (module == names::kGguf.position_embedding || module == names::kGgufBert.token_types) continue;
+    if (module == names::kGguf.position_embedding || module == names::kGgufBert.token_types)
+      continue;
     if (module != names::kGguf.embedding && config.is_ternary(module)) continue;
     bytes += backend::packed_bytes(tensor);
   }
   return bytes;
+}
+
+// Or the embedding that is one, too.
+bool is_head(const Config& config, const TensorView& tensor) {
+  if (!config.has_head || tensor.shape.size() != 2 || tensor.rows() != config.vocab_size)
+    return false;
+  const std::string_view name = tensor.name;
+  return config.tied_embedding || name == "output.weight" || name.ends_with("lm_head.weight") ||
+         name.ends_with("embed_out.weight");
 }
 
 double gibibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
@@ -68,7 +80,8 @@ double gibibytes(int64_t bytes) { return static_cast<double>(bytes) / (1 << 30);
 }  // namespace
 
 int64_t MemoryPlan::needed() const {
-  return packed_bytes + rope_bytes + kv_bytes + workspace_bytes + logits_bytes;
+  return packed_bytes + head_bytes + rope_bytes + kv_bytes + workspace_bytes + attention_bytes +
+         logits_bytes;
 }
 
 int64_t planned_context(const Config& config, int64_t requested) {
@@ -95,6 +108,10 @@ MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoin
   if (ternary) plan.packed_bytes = linear_bytes(config, ternary_bytes);
   if (!options.float_activations) plan.packed_bytes += repacked_bytes(config, checkpoint);
   if (config.transposed_linears) plan.packed_bytes = linear_bytes(config, float_bytes);
+  for (const TensorView& tensor : checkpoint.tensors) {
+    if (options.coarse_head && is_head(config, tensor))
+      plan.head_bytes = std::max(plan.head_bytes, backend::coarse_head_bytes(tensor));
+  }
   const int64_t context = planned_context(config, options.context);
   // The numbers may come from a hostile file whose tensors have not been looked at yet.
   const int64_t kv_dimensions[] = {2 * int64_t{sizeof(float)}, config.layer_count, key_width,
@@ -105,12 +122,13 @@ MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoin
          printable(config.file), context);
   }
   plan.rope_bytes = rope_table_bytes(config, context);
-  plan.kv_bytes =
-      backend::kv_bytes({.layer_count = config.layer_count,
-                         .kv_head_count = config.kv_head_count,
-                         .head_dim = config.head_dim,
-                         .type = options.kv_type,
-                         .page_count = options.sequence_count * PagePool::pages_for(context)});
+  const backend::KvShape kv = {.layer_count = config.layer_count,
+                               .kv_head_count = config.kv_head_count,
+                               .head_dim = config.head_dim,
+                               .type = options.kv_type,
+                               .page_count = options.sequence_count * PagePool::pages_for(context)};
+  plan.kv_bytes = backend::kv_bytes(kv);
+  plan.attention_bytes = backend::attention_bytes(kv, options.threads);
   plan.workspace_bytes = Workspace::bytes(config, options.max_rows);
   plan.logits_bytes =
       options.sequence_count * config.vocab_size * static_cast<int64_t>(sizeof(float));

@@ -15,16 +15,20 @@ struct PlanOptions {
   int64_t sequence_count = 1;  // sequences whose keys and values are kept at once
   int64_t max_rows = 512;      // rows of one step
   backend::KvType kv_type = backend::KvType::f16;
-  bool float_activations = false;  // as the backend's option: block formats stay in the file
+  int threads = 1;                 // that run a step
+  bool float_activations = false;  // as the backend's option: weights stay in the file
+  bool coarse_head = false;        // the output layer may get a coarse plane
 };
 
 // All in bytes.
 struct MemoryPlan {
   int64_t file_bytes = 0;       // tensors as they lie in the mapped files (not counted in needed)
   int64_t packed_bytes = 0;     // repacked copies, at most
+  int64_t head_bytes = 0;       // coarse plane of the output layer, at most
   int64_t rope_bytes = 0;       // rotary table
   int64_t kv_bytes = 0;         // keys and values
   int64_t workspace_bytes = 0;  // buffers of a step
+  int64_t attention_bytes = 0;  // what attention's threads write while they run
   int64_t logits_bytes = 0;     // one row of logits per sequence
   int64_t needed() const;
 };

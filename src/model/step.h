@@ -14,7 +14,8 @@ namespace bittern::model {
 class Step {
  public:
   Step(const Model& model, backend::Backend& backend, backend::KvStore& store,
-       std::span<const BatchRow> rows, Workspace& workspace, Taps* taps)
+       std::span<const BatchRow> rows, Workspace& workspace, Taps* taps,
+       std::span<const backend::HeadCut> cuts = {})
       : model_(model),
         config_(model.config),
         backend_(backend),
@@ -22,6 +23,7 @@ class Step {
         rows_(rows),
         buffers_(*workspace.buffers_),
         taps_(taps),
+        cuts_(cuts),
         count_(static_cast<int64_t>(rows.size())) {}
 
   // See forward_layers(); `hidden` may be null where the range is the whole model.
@@ -93,6 +95,7 @@ class Step {
   std::span<const BatchRow> rows_;
   Workspace::Buffers& buffers_;
   Taps* taps_;
+  std::span<const backend::HeadCut> cuts_;
   int64_t count_;
 };
 

@@ -268,6 +268,7 @@ std::unique_ptr<backend::Linear> TensorReader::linear(const std::string& module,
   backend::LinearSource source;
   // I2_S exists for BitNet only: its presence says W1.58A8 even in a "llama" file.
   source.ternary = shape.ternary || codec::is_i2_s(view.codec);
+  source.head = shape.head;
   const std::string bias_name = module + ".bias";
   source.bias = from_gguf_ ? find(bias_name) : shape.needs_bias ? &require(bias_name) : nullptr;
   if (source.bias != nullptr) {

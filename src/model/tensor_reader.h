@@ -21,6 +21,7 @@ struct LinearShape {
   int64_t out = 0, in = 0;
   bool ternary = false;
   bool needs_bias = false;
+  bool head = false;               // the output layer
   int64_t stored_rows = 0;         // 0: `out`
   std::vector<int32_t> rows = {};  // of the stored ones; empty: as stored
 };

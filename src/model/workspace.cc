@@ -14,7 +14,14 @@ constexpr int64_t kAlignment = 64;
 class Arena {
  public:
   explicit Arena(std::byte* block) : block_(block) {}
-  int64_t used() const { return used_; }
+  // The most that was in use at once.
+  int64_t most() const { return std::max(most_, used_); }
+  int64_t mark() const { return used_; }
+  // What was taken since then is no longer in use.
+  void rewind(int64_t mark) {
+    most_ = most();
+    used_ = mark;
+  }
 
   template <typename T>
   T* take(int64_t count) {
@@ -24,11 +31,16 @@ class Arena {
     return block_ == nullptr ? nullptr : reinterpret_cast<T*>(block_ + start);
   }
   Activations take_activations(int64_t rows, int64_t width) {
+    float* values = take<float>(rows * width);
+    return take_activations(rows, width, values);
+  }
+  // Over values that lie elsewhere.
+  Activations take_activations(int64_t rows, int64_t width, float* values) {
     Activations activations;
-    activations.values = take<float>(rows * width);
+    activations.values = values;
     activations.width = width;
     const int64_t blocks = backend::code_blocks(width);
-    activations.codes = take<int8_t>(rows * blocks * backend::kCodeBlock);
+    activations.codes = take<int8_t>(backend::code_bytes(rows, width));
     activations.inverse_scales = take<float>(rows);
     activations.block_scales = take<float>(rows * blocks * backend::kCodeBlockRuns);
     activations.block_sums = take<int32_t>(rows * blocks * backend::kCodeBlockSums);
@@ -38,7 +50,7 @@ class Arena {
 
  private:
   std::byte* block_;
-  int64_t used_ = 0;
+  int64_t used_ = 0, most_ = 0;
 };
 
 }  // namespace
@@ -50,24 +62,26 @@ int64_t Workspace::Buffers::lay_out(const Config& config, int64_t rows, std::byt
   hidden = arena.take<float>(rows * config.hidden_size);
   projected = arena.take<float>(rows * config.hidden_size);
   input = arena.take_activations(rows, config.hidden_size);
+  if (config.rotated_inputs) {
+    const int64_t widest = std::max({config.hidden_size, config.query_width(), ffn_size});
+    rotated = arena.take_activations(rows, widest);
+  }
+  const int64_t branch = arena.mark();
   query = arena.take<float>(rows * config.query_width());
   key = arena.take<float>(rows * config.key_width());
   value = arena.take<float>(rows * config.key_width());
   attended = arena.take_activations(rows, config.query_width());
+  arena.rewind(branch);
   gate = arena.take<float>(rows * std::max(ffn_size, experts.count));
   up = arena.take<float>(rows * ffn_size);
-  activated = arena.take_activations(rows, ffn_size);
+  activated = arena.take_activations(rows, ffn_size, gate);
   if (experts.count > 0) {
     shares = arena.take<float>(rows * experts.chosen);
     chosen = arena.take<int32_t>(rows * experts.chosen);
     gathered = arena.take_activations(rows, config.hidden_size);
     expert_out = arena.take<float>(rows * config.hidden_size);
   }
-  if (config.rotated_inputs) {
-    const int64_t widest = std::max({config.hidden_size, config.query_width(), ffn_size});
-    rotated = arena.take_activations(rows, widest);
-  }
-  return arena.used();
+  return arena.most();
 }
 
 int64_t Workspace::bytes(const Config& config, int64_t max_rows) {

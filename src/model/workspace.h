@@ -13,10 +13,12 @@ namespace bittern::model {
 // One arena in huge pages, every buffer 64-byte aligned; R = max_rows, H = hidden_size, A and K the
 // widths of queries and keys, F the wider of a layer's ffn and an expert's, E experts, C chosen of
 // them (all rows of f32 but where said):
-//   hidden [R,H]  projected [R,H]  input [R,H]+codes  query [R,A]  key [R,K]  value [R,K]
-//   attended [R,A]+codes  gate [R,F]  up [R,F]  activated [R,F]+codes
-//   with experts: shares [R,C]  chosen [R,C] int32  gathered [R,H]+codes  expert_out [R,H]
+//   hidden [R,H]  projected [R,H]  input [R,H]+codes
 //   with rotated inputs: rotated [R, widest input]+codes
+// then, over one another, as a layer needs them one after another:
+//   attention: query [R,A]  key [R,K]  value [R,K]  attended [R,A]+codes
+//   ffn: gate [R,F]  up [R,F]  activated (in gate)+codes
+//   ffn with experts, too: shares [R,C]  chosen [R,C] int32  gathered [R,H]+codes  expert_out [R,H]
 //   (the router's logits [R,E] stand in gate, which is free then and at least R * E large)
 struct Workspace::Buffers {
   int64_t max_rows = 0;

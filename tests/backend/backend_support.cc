@@ -53,7 +53,7 @@ std::vector<float> random_values(random::Sequence& draw, int64_t count, float ra
 
 OwnedActivations::OwnedActivations(int64_t count, int64_t width, const std::vector<float>& values)
     : values_(values),
-      codes_(static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlock)),
+      codes_(static_cast<size_t>(backend::code_bytes(count, width))),
       inverse_scales_(static_cast<size_t>(count)),
       block_scales_(
           static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockRuns)),

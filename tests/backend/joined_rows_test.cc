@@ -19,7 +19,8 @@ std::unique_ptr<backend::Linear> reader_of(Machine& machine, Codes codes, int64_
   if (codes == Codes::none) return nullptr;
   random::Sequence draw(5);
   const bool ternary = codes == Codes::row;
-  const OwnedTensor tensor(ternary ? codec::Id::tq2_0 : codec::Id::q8_0, 3, width,
+  const codec::Id plain = codes == Codes::bf16 ? codec::Id::bf16 : codec::Id::q8_0;
+  const OwnedTensor tensor(ternary ? codec::Id::tq2_0 : plain, 3, width,
                            random_values(draw, 3 * width, 1.0f));
   backend::LinearSource source;
   source.weight = &tensor.view();
@@ -34,16 +35,19 @@ std::unique_ptr<backend::Linear> reader_of(Machine& machine, Codes codes, int64_
 void expect_codes(Machine& machine, Codes codes, Activations& made, Activations& plain) {
   EXPECT_EQ(made.quantised, codes == Codes::row);
   EXPECT_EQ(made.block_quantised, codes == Codes::block);
-  EXPECT_FALSE(plain.quantised || plain.block_quantised);
+  EXPECT_EQ(made.rounded, codes == Codes::bf16);
+  EXPECT_FALSE(plain.quantised || plain.block_quantised || plain.rounded);
   if (codes == Codes::none) return;
   const auto reader = reader_of(machine, codes, made.width);
   std::vector<float> out(static_cast<size_t>(made.count * 3));
   machine.backend->linear(*reader, plain, out.data(), 3);
   const bool by_row = codes == Codes::row;
   const int64_t blocks = made.count * backend::code_blocks(made.width);
-  const int64_t bytes =
+  int64_t bytes =
       by_row ? made.count * backend::padded_width(made.width) : blocks * backend::kCodeBlock;
+  if (codes == Codes::bf16) bytes *= 2;
   EXPECT_TRUE(std::equal(made.codes, made.codes + bytes, plain.codes));
+  if (codes == Codes::bf16) return;
   if (by_row) {
     EXPECT_TRUE(same_bits(copy_of(made.inverse_scales, made.count),
                           copy_of(plain.inverse_scales, made.count)));
@@ -79,6 +83,7 @@ constexpr JoinCase kJoinCases[] = {
     {.out = false},
     {.branch = false, .codes = Codes::row},
     {.branch = false, .codes = Codes::block},
+    {.branch = false, .codes = Codes::bf16},
     {.branch = false, .norm = kNone, .codes = Codes::block},
 };
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -312,6 +313,23 @@ TEST_F(PackCacheTest, SmallModelsAndOverLargeOnesAreNotKept) {
   load(weights, with);
   EXPECT_TRUE(PackFolder(packs).list().empty());
   EXPECT_EQ(said(), "");
+}
+
+// Whoever ends at once leaves a whole pack or none.
+TEST_F(PackCacheTest, WhatIsGivenUpLeavesNothing) {
+  PackCacheOptions hasty = options();
+  hasty.silent_wait = hasty.longest_wait = std::chrono::milliseconds(0);
+  for (int i = 0; i < 10; ++i) {
+    fs::remove_all(packs);
+    load(weights, hasty);
+    const bool kept = !PackFolder(packs).list().empty();
+    for (const auto& entry : fs::directory_iterator(packs))
+      EXPECT_NE(entry.path().extension(), ".part");
+    EXPECT_EQ(said().find("packed weights are not kept") != std::string::npos, !kept);
+    std::fseek(messages, 0, SEEK_SET);
+    ASSERT_EQ(::ftruncate(::fileno(messages), 0), 0);
+    EXPECT_EQ(load().hit, kept);
+  }
 }
 
 TEST_F(PackCacheTest, OneWritesAtATime) {

@@ -9,7 +9,9 @@
 
 #include "backend/cpu/pack_file.h"
 #include "base/random.h"
+#include "kernel/bf16_pack.h"
 #include "kernel/block_pack.h"
+#include "kernel/head.h"
 #include "kernel/pack.h"
 
 namespace bittern::test {
@@ -17,14 +19,19 @@ namespace {
 
 constexpr uint32_t kVersion = 1;
 const std::map<std::string, uint64_t> kSums = {
-    {"IQ4_NL", 0x4788d13bb3636242}, {"IQ4_XS", 0xd54bdb9804b729df}, {"MXFP4", 0x35c4384862015674},
-    {"NVFP4", 0x54d5b16d7f68fea8},  {"PQ2_0", 0xb37080ac88ab6703},  {"PTQ1_0", 0x1d542d9196633d22},
-    {"Q1_0", 0x8902106e98338a6},    {"Q2_0", 0x81e927619fd8c74f},   {"Q2_K", 0xfe4cec8cae5396cc},
-    {"Q3_K", 0xbe83f86598fbcfc6},   {"Q4_0", 0x85b0767e09ec8aef},   {"Q4_1", 0x4c72fe222671238b},
-    {"Q4_K", 0x20d3e3e8275534ac},   {"Q5_0", 0x318eb48a2baf0da7},   {"Q5_1", 0xe8eccb910c462c8c},
-    {"Q5_K", 0x36b141b59543718},    {"Q6_K", 0x5fd272dde387f007},   {"Q8_0", 0x107939897f6a5fd3},
-    {"STQ1_0", 0x7359ce0a7debd2ab}, {"T1.6", 0x7d465d9f4207c06d},   {"T2", 0xcbc22758cab747c3},
-    {"TQ1_0", 0xcfd87ae2f9c0cedd},  {"TQ2_0", 0xfa076767c6b39ce0},
+    {"head8", 0x655fe67efcd041},    {"BF16 pairs", 0x63fdb56167aa87e6},
+    {"IQ4_NL", 0x4788d13bb3636242}, {"IQ4_XS", 0xd54bdb9804b729df},
+    {"MXFP4", 0x35c4384862015674},  {"NVFP4", 0x54d5b16d7f68fea8},
+    {"PQ2_0", 0xb37080ac88ab6703},  {"PTQ1_0", 0x1d542d9196633d22},
+    {"Q1_0", 0x8902106e98338a6},    {"Q2_0", 0x81e927619fd8c74f},
+    {"Q2_K", 0xfe4cec8cae5396cc},   {"Q3_K", 0xbe83f86598fbcfc6},
+    {"Q4_0", 0x85b0767e09ec8aef},   {"Q4_1", 0x4c72fe222671238b},
+    {"Q4_K", 0x20d3e3e8275534ac},   {"Q5_0", 0x318eb48a2baf0da7},
+    {"Q5_1", 0xe8eccb910c462c8c},   {"Q5_K", 0x36b141b59543718},
+    {"Q6_K", 0x5fd272dde387f007},   {"Q8_0", 0x107939897f6a5fd3},
+    {"STQ1_0", 0x7359ce0a7debd2ab}, {"T1.6", 0x7d465d9f4207c06d},
+    {"T2", 0xcbc22758cab747c3},     {"TQ1_0", 0xcfd87ae2f9c0cedd},
+    {"TQ2_0", 0xfa076767c6b39ce0},
 };
 
 constexpr int64_t kRows = 13, kColumns = 512;
@@ -52,6 +59,19 @@ std::map<std::string, uint64_t> sums_of_today() {
   strip.assign(static_cast<size_t>(kernel::t16_strip_bytes(kColumns)), 0);
   kernel::t16_pack_strip(codes.data(), kRows, kColumns, strip.data());
   sums["T1.6"] = sum_of(strip);
+
+  const auto halves = fixed_bytes(kRows * kColumns * 2);
+  std::vector<const std::byte*> lines;
+  for (int64_t row = 0; row < kRows; ++row) lines.push_back(halves.data() + row * kColumns * 2);
+  strip.assign(static_cast<size_t>(kernel::bf16_strip_bytes(kColumns)), 0);
+  kernel::pack_bf16_strip(lines, kColumns, strip.data());
+  sums["BF16 pairs"] = sum_of(strip);
+
+  std::vector<float> floats(codes.begin(), codes.end());
+  for (size_t i = 0; i < floats.size(); ++i) floats[i] += static_cast<float>(i % 9) / 16.0f;
+  strip.assign(static_cast<size_t>(kernel::head_strip_bytes(kColumns)), 0);
+  kernel::pack_head_strip(floats.data(), kRows, kColumns, kColumns, strip.data());
+  sums[kernel::kHeadLayout.name] = sum_of(strip);
 
   std::vector<int64_t> rows(kRows);
   for (int64_t row = 0; row < kRows; ++row) rows[static_cast<size_t>(row)] = row;

@@ -21,8 +21,9 @@ JsonBuilder golden() {
   return JsonBuilder::parse(read_text_file(encoder() + "/sentences.json", 1 << 20));
 }
 
+// The reference multiplies in f32, whatever the weights are.
 Words command(const Words& more) {
-  Words words{"embed", encoder()};
+  Words words{"embed", encoder(), "--activations", "f32"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

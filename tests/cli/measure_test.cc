@@ -55,6 +55,7 @@ TEST(Show, TheMemoryPlanFollowsTheContext) {
   EXPECT_EQ(json["needed_bytes"].get<int64_t>(),
             json["packed_bytes"].get<int64_t>() + json["kv_bytes"].get<int64_t>() +
                 json["rope_bytes"].get<int64_t>() + json["workspace_bytes"].get<int64_t>() +
+                json["attention_bytes"].get<int64_t>() + json["coarse_head_bytes"].get<int64_t>() +
                 json["logits_bytes"].get<int64_t>());
 }
 
@@ -185,10 +186,10 @@ TEST(Bench, JsonHasItsKeys) {
                    "compiler", "stolen_share"}));
   ASSERT_EQ(json["results"].size(), 4u);
   for (const JsonBuilder& row : json["results"]) {
-    EXPECT_EQ(keys_of(row),
-              (Words{"phase", "depth", "batch", "tokens", "repetitions", "tokens_per_second",
-                     "slice_seconds", "slice_bytes", "slice_operations", "bytes_per_second",
-                     "operations_per_second", "memory_share", "compute_share"}));
+    EXPECT_EQ(keys_of(row), (Words{"phase", "depth", "batch", "tokens", "repetitions",
+                                   "tokens_per_second", "slice_seconds", "slice_bytes",
+                                   "slice_operations", "refined_rows", "bytes_per_second",
+                                   "operations_per_second", "memory_share", "compute_share"}));
     const JsonBuilder& rate = row["tokens_per_second"];
     EXPECT_EQ(keys_of(rate), (Words{"median", "p10", "p90", "least", "most", "count"}));
     EXPECT_LE(rate["least"], rate["p10"]);

@@ -131,6 +131,17 @@ TEST(Run, LogitBiasBansAndForces) {
   EXPECT_EQ(run({"--logit-bias", "999999=1"}).status, 2);
 }
 
+TEST(Run, DryEndsARepeatUnlessItMayGoOn) {
+  const Words forced{"-n", "6", "--temp", "0", "--logit-bias", "77=40", "--dry-multiplier", "60"};
+  EXPECT_NE(document(forced)["token_ids"], JsonBuilder({77, 77, 77, 77, 77, 77}));
+  for (const Words& more : {Words{"--dry-allowed-length", "9"}, Words{"--dry-penalty-last-n", "0"},
+                            Words{"--samplers", "top_k"}}) {
+    Words words = forced;
+    words.insert(words.end(), more.begin(), more.end());
+    EXPECT_EQ(document(words)["token_ids"], JsonBuilder({77, 77, 77, 77, 77, 77})) << more[0];
+  }
+}
+
 TEST(Run, PenaltiesChangeWhatRepeats) {
   // A forced token repeats for ever; each penalty alone ends that.
   const Words forced{"-n", "6", "--temp", "0", "--logit-bias", "77=40"};

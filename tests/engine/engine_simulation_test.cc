@@ -158,6 +158,7 @@ class Schedule {
     request.sampling.top_k = chance(30) ? 8 : 0;
     request.sampling.top_p = 1.0;
     request.sampling.min_p = 0.0;
+    if (chance(20)) request.sampling.logit_bias = {{5, 3.0f}, {7, -INFINITY}};
     request.sampling.seed = draw_.bits();
     if (chance(20)) request.sampling.repeat_penalty = 1.3;
     if (chance(30)) request.stop_tokens = {static_cast<int32_t>(between(0, kVocab - 1))};

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <regex>
 #include <thread>
 
 #include "backend/cpu/cpu_backend.h"
 #include "engine/fake_model.h"
 #include "engine/generate.h"
+#include "engine/repeat_drafter.h"
 #include "engine/sequence_runner.h"
 #include "kernel/select.h"
 #include "throws.h"
@@ -170,6 +172,53 @@ TEST_P(EngineOnModel, StopStringsEndTheTextBeforeThem) {
   EXPECT_EQ(answers.at(0).ending->reason, FinishReason::stop_string);
   EXPECT_EQ(answers.at(0).ending->stop, stopped.stops[0]);
   EXPECT_EQ(answers.at(0).text, whole.substr(0, whole.find(stopped.stops[0])));
+}
+
+// Many at once under one grammar, some with guesses: each text matches, and is as it is alone.
+TEST_P(EngineOnModel, WhatAGrammarAllows) {
+  namespace grammar = chat::grammar;
+  const auto trie = std::make_shared<grammar::TokenTrie>(tokenizer());
+  const auto shared = std::make_shared<grammar::Constraint>(
+      grammar::compile_regex("(red|green) bird[.!]{2,5}"), trie);
+  const auto model = step_model(20);
+  std::vector<std::string> texts[2];
+  for (const bool together : {true, false}) {
+    Engine engine(*model, &tokenizer(), {.max_sequences = together ? 6 : 1, .make_drafter = [] {
+                                           return std::make_unique<RepeatDrafter>();
+                                         }});
+    std::vector<Answers> answers(6);
+    for (uint64_t seed = 0; seed < answers.size(); ++seed) {
+      Request constrained = request(kLong.substr(0, 40 + seed), seed);
+      constrained.constraint = shared;
+      if (seed == 3) constrained.min_tokens = 60;  // more than there can be
+      engine.submit(constrained, listen(answers[seed]));
+    }
+    run(engine);
+    for (Answers& answer : answers) {
+      EXPECT_EQ(answer[0].ending->reason, FinishReason::stop_token) << answer[0].text;
+      EXPECT_TRUE(std::regex_match(answer[0].text, std::regex("(red|green) bird[.!]{2,5}")))
+          << answer[0].text;
+      texts[together].push_back(answer[0].text);
+    }
+  }
+  EXPECT_EQ(texts[0], texts[1]);
+}
+
+TEST_P(EngineOnModel, MinTokensPutOffTheEnd) {
+  const auto model = step_model(8);
+  Engine engine(*model, &tokenizer(), {});
+  Request eager = request(kLong, 4);
+  int32_t end = 0;
+  while (!tokenizer().is_end_of_generation(end)) ++end;
+  eager.sampling.logit_bias = {{end, 100.0f}};
+  Answers soon, late;
+  engine.submit(eager, listen(soon));
+  eager.min_tokens = 7;
+  engine.submit(eager, listen(late));
+  run(engine);
+  EXPECT_EQ(soon.at(0).tokens, std::vector{end});
+  EXPECT_EQ(late.at(0).tokens.size(), 8u);
+  EXPECT_EQ(late.at(0).tokens.back(), end);
 }
 
 TEST_P(EngineOnModel, AKnownPrefixIsNotComputedAgain) {

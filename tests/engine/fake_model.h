@@ -19,7 +19,9 @@ class FakeModel final : public StepModel {
   explicit FakeModel(const StepLimits& limits);
 
   StepLimits limits() const override { return limits_; }
-  const float* run(std::span<const model::BatchRow> rows) override;
+  // Logits that the cuts say are not needed are -infinity.
+  const float* run(std::span<const model::BatchRow> rows,
+                   std::span<const backend::HeadCut> cuts) override;
   void copy_page(int32_t from, int32_t to) override;
   int64_t page_bytes() const override { return backend::kPageTokens * 4; }
   void export_page(int32_t page, std::byte* out) const override;
@@ -38,6 +40,7 @@ class FakeModel final : public StepModel {
 
  private:
   void fill_logits(uint64_t hash, float* logits) const;
+  void leave_out(const backend::HeadCut& cut, float* logits) const;
 
   StepLimits limits_;
   std::vector<int32_t> held_;  // [page, kPageTokens]

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "base/check.h"
 #include "engine/fake_model.h"
@@ -21,7 +23,8 @@ FakeModel::FakeModel(const StepLimits& limits)
       held_(static_cast<size_t>(limits.page_count * backend::kPageTokens), kNothing),
       logits_(static_cast<size_t>(limits.max_logit_rows * limits.vocab_size)) {}
 
-const float* FakeModel::run(std::span<const model::BatchRow> rows) {
+const float* FakeModel::run(std::span<const model::BatchRow> rows,
+                            std::span<const backend::HeadCut> cuts) {
   BITTERN_CHECK(std::ssize(rows) <= limits_.max_rows, "{} rows", rows.size());
   if (observe) observe(rows);
   now += step_seconds + row_seconds * static_cast<double>(rows.size());
@@ -42,6 +45,10 @@ const float* FakeModel::run(std::span<const model::BatchRow> rows) {
     for (int64_t position = 0; position <= row.position; ++position)
       hash = extend(hash, place(position));
     fill_logits(hash, logits);
+    if (!cuts.empty()) {
+      leave_out(cuts.front(), logits);
+      cuts = cuts.subspan(1);
+    }
     logits += limits_.vocab_size;
   }
   return logits_.data();
@@ -58,6 +65,21 @@ void FakeModel::export_page(int32_t page, std::byte* out) const {
 
 void FakeModel::import_page(int32_t page, const std::byte* in) {
   std::memcpy(held_.data() + page * backend::kPageTokens, in, backend::kPageTokens * 4);
+}
+
+void FakeModel::leave_out(const backend::HeadCut& cut, float* logits) const {
+  if (cut.top == 0) return;
+  const std::vector<float> whole(logits, logits + limits_.vocab_size);
+  std::vector<float> others;
+  std::vector<bool> is_kept(whole.size());
+  for (const int32_t token : cut.always) is_kept[static_cast<size_t>(token)] = true;
+  for (int64_t token = 0; token < cut.outputs; ++token)
+    if (!is_kept[static_cast<size_t>(token)]) others.push_back(whole[static_cast<size_t>(token)]);
+  std::ranges::sort(others, std::ranges::greater{});
+  const auto last = static_cast<size_t>(cut.top - 1);
+  const float least = last < others.size() ? others[last] : -INFINITY;
+  for (size_t token = 0; token < whole.size(); ++token)
+    if (!is_kept[token] && whole[token] < least) logits[token] = -INFINITY;
 }
 
 // One token is far likelier than the rest, which differ.

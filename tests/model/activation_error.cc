@@ -1,5 +1,5 @@
-// The table of docs/guarantees.md: a model's matrices in every block format in turn, and what int8
-// activations cost its logits.
+// The table of docs/guarantees.md: a model's matrices in bf16 and in every block format in turn,
+// and what activations of bf16 and of int8 cost its logits.
 //
 //   activation_error MODEL
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ void run(const char* path) {
   ids.resize(std::min(ids.size(), kTokens));
   fmt::print("{}, {} tokens\n", path, ids.size());
   for (const codec::Codec& codec : codec::table()) {
-    if (kernel::block_layout(codec.id) == nullptr) continue;
+    if (kernel::block_layout(codec.id) == nullptr && codec.id != codec::Id::bf16) continue;
     const ActivationError error =
         activation_error(path, codec.id, kAllLayers, ids, cpu::usable_core_count());
     fmt::print("{:<8} {:.0f} % of the weights: greatest {:.1e}, rms {:.1e}\n", codec.name,

@@ -191,7 +191,7 @@ TEST(Bind, TransposedWeightsAreCopiedOnce) {
 
 // Logits or hidden states of a model cut in two are those of the whole.
 TEST(Forward, LayerRangesAddUpToTheModel) {
-  Cpu cpu;
+  Cpu cpu(1, nullptr, true);
   const Golden golden = read_golden("smollm3/golden.bin");
   const auto model = bind_case(open_case("smollm3"), *cpu);
   const model::Config& config = model->config;
@@ -284,7 +284,16 @@ TEST(Plan, CountsEveryPartAndRefusesWhatDoesNotFit) {
   EXPECT_GT(plan.kv_bytes, 0);
   EXPECT_EQ(plan.workspace_bytes, model::Workspace::bytes(config, 8));
   EXPECT_EQ(plan.needed(), plan.packed_bytes + plan.rope_bytes + plan.kv_bytes +
-                               plan.workspace_bytes + plan.logits_bytes);
+                               plan.workspace_bytes + plan.attention_bytes + plan.logits_bytes);
+  const backend::KvShape store = {.layer_count = config.layer_count,
+                                  .kv_head_count = config.kv_head_count,
+                                  .head_dim = config.head_dim,
+                                  .type = backend::KvType::f16,
+                                  .page_count = model::PagePool::pages_for(64)};
+  EXPECT_EQ(plan.attention_bytes, backend::attention_bytes(store, 1));
+  const auto with_threads =
+      model::plan_memory(config, checkpoint, {.context = 64, .max_rows = 8, .threads = 8});
+  EXPECT_GT(with_threads.attention_bytes, 8 * plan.attention_bytes);
   EXPECT_NO_THROW(model::require_memory(plan, plan.needed(), "m"));
   try {
     model::require_memory(plan, plan.needed() - 1, "m");

@@ -4,9 +4,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -92,15 +97,22 @@ TEST_P(ModelGuarantees, ThreadsChangeNoBit) {
   }
 }
 
+// The unit for bf16 of AMX has an order of sums of its own (kernel/bf16.h).
+bool adds_in_tiles(const model::Model& model) {
+  const auto linears = model.linears();
+  return std::ranges::any_of(
+      linears, [](const backend::Linear* linear) { return linear->kernel == "bf16/amx-bf16"; });
+}
+
 TEST_P(ModelGuarantees, InstructionSetsChangeNoBit) {
   for (const KvType type : kKvTypes) {
-    std::vector<float> first;
+    std::map<bool, std::vector<float>> first;
     for (const kernel::Table* table : runnable_tables()) {
       Cpu cpu(1, table);
       const auto model = bind_case(open(), *cpu);
       const auto logits = Runner(*model, *cpu, type).run(golden_.ids);
-      if (first.empty()) first = logits;
-      EXPECT_TRUE(same_bits(first, logits)) << table->name;
+      const auto& same = first.try_emplace(adds_in_tiles(*model), logits).first->second;
+      EXPECT_TRUE(same_bits(same, logits)) << table->name;
     }
   }
 }
@@ -169,6 +181,51 @@ TEST(ModelGuaranteesLong, ChunkingAcrossPagesAndAttentionChunksChangesNoBit) {
       EXPECT_TRUE(same_bits(whole, runner.run(ids, chunk))) << "chunk " << chunk;
   }
 }
+
+#if defined(__x86_64__)
+
+// A mode of the calling thread as a host program may have left it.
+class HostFloatMode {
+ public:
+  explicit HostFloatMode(uint32_t bits) : former_(_mm_getcsr()) { _mm_setcsr(former_ | bits); }
+  ~HostFloatMode() { _mm_setcsr(former_); }
+  HostFloatMode(const HostFloatMode&) = delete;
+  HostFloatMode& operator=(const HostFloatMode&) = delete;
+
+ private:
+  uint32_t former_;
+};
+
+// Denormals flushed, as a library built with -ffast-math leaves it for the whole process, and the
+// three roundings that are not to nearest; in force while the model is opened, bound and run.
+TEST(ModelFloatMode, TheCallersModeChangesNoBit) {
+  constexpr uint32_t kFlush = 0x8040, kDown = 0x2000, kUp = 0x4000, kTowardsZero = 0x6000;
+  const auto run = [](const char* name, int threads, KvType type) {
+    Cpu cpu(threads);
+    const auto model = bind_case(open_case(name), *cpu);
+    std::vector<int32_t> ids;
+    for (int32_t i = 0; i < 23; ++i) ids.push_back(1 + i * 7 % 30);
+    return Runner(*model, *cpu, type).run(ids, 7);
+  };
+  for (const char* name : {"llama", "llama_bias", "bitnet", "bitnet_256/TQ1_0.gguf", "1bitllm",
+                           "gemma2", "granite", "phi3", "mixtral"}) {
+    for (const KvType type : kKvTypes) {
+      const std::vector<float> expected = run(name, 1, type);
+      for (const int threads : {1, 2}) {
+        for (const uint32_t bits : {kFlush, kDown, kUp, kTowardsZero | kFlush}) {
+          const HostFloatMode host(bits);
+          const uint32_t before = _mm_getcsr() & 0xffc0;
+          const std::vector<float> logits = run(name, threads, type);
+          EXPECT_EQ(_mm_getcsr() & 0xffc0, before) << "the caller's mode is the caller's";
+          EXPECT_TRUE(same_bits(expected, logits))
+              << name << ", " << threads << " threads, mode " << std::hex << bits;
+        }
+      }
+    }
+  }
+}
+
+#endif
 
 std::vector<float> logits_of(format::Checkpoint checkpoint, const std::vector<int32_t>& ids,
                              bool float_activations = false) {
@@ -243,9 +300,9 @@ TEST(ModelForms, ExactEmbeddingCodecsGiveTheSameBits) {
 // (2^-9 of each value) is reported.
 TEST(ModelForms, RoundedEmbeddingCodecsAgree) {
   Golden golden = read_golden("llama/golden.bin");
-  golden.logits = logits_of(with_embedding("llama", codec::Id::f32, 1.0f / 3.0f), golden.ids);
+  golden.logits = logits_of(with_embedding("llama", codec::Id::f32, 1.0f / 3.0f), golden.ids, true);
   for (const codec::Id id : {codec::Id::f16, codec::Id::bf16}) {
-    const auto logits = logits_of(with_embedding("llama", id, 1.0f / 3.0f), golden.ids);
+    const auto logits = logits_of(with_embedding("llama", id, 1.0f / 3.0f), golden.ids, true);
     const double error = relative_error(golden, logits);
     fmt::print("embedding as {}: logits within {:.1e} of the range\n", codec::get(id).name, error);
     EXPECT_LE(error, id == codec::Id::bf16 ? 1e-2 : 1e-3);

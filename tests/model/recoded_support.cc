@@ -77,7 +77,7 @@ ActivationError activation_error(const std::filesystem::path& path, codec::Id co
     for (const backend::Linear* linear : model->linears()) {
       const auto weights = static_cast<double>(linear->in_size * linear->out_size);
       all += weights;
-      if (linear->kernel.starts_with("block/")) coded += weights;
+      if (linear->wants != backend::Codes::none) coded += weights;
     }
     error.coded_share = coded / all;
   }

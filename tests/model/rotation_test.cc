@@ -83,7 +83,7 @@ format::Checkpoint rotated_case(const std::string& files) {
 
 double error_of(format::Checkpoint checkpoint, const std::string& name) {
   const Golden golden = read_golden(name);
-  Cpu cpu;
+  Cpu cpu(1, nullptr, true);
   const auto model = bind_case(std::move(checkpoint), *cpu);
   return relative_error(golden, Runner(*model, *cpu).run(golden.ids));
 }

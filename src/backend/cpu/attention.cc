@@ -404,21 +404,35 @@ void Attention::join_parts(const AttendItem& item) const {
   finish(item, total);
 }
 
-}  // namespace
+// Several for each thread, so that one that is held up can be helped.
+int part_count(int threads) {
+  constexpr int kPartsPerThread = 4;
+  return threads == 1 ? 1 : kPartsPerThread * threads;
+}
 
-void CpuBackend::grow_attention(const KvShape& shape) {
+int64_t part_floats(const KvShape& shape) {
   constexpr int64_t kChunkPages = kAttentionChunk / kPageTokens;
   const int64_t chunks = (shape.page_count + kChunkPages - 1) / kChunkPages;
-  const int64_t width = KvLayout(shape).value_elements();
-  scratch_.grow(pool_.thread_count(), ChunkMemory::floats(width));
-  attend_parts_.grow(attend_part_count(), PartMemory::floats(width, chunks));
+  return PartMemory::floats(KvLayout(shape).value_elements(), chunks);
 }
 
-// Several for each thread, so that one that is held up can be helped.
-int CpuBackend::attend_part_count() const {
-  constexpr int kPartsPerThread = 4;
-  return pool_.thread_count() == 1 ? 1 : kPartsPerThread * pool_.thread_count();
+}  // namespace
+
+int64_t attention_bytes(const KvShape& shape, int threads) {
+  constexpr int64_t kTooMany = int64_t{1} << 61;
+  const double about = 0x1p10 * static_cast<double>(shape.head_dim) *
+                       static_cast<double>(shape.page_count + 1) * threads;
+  if (about > static_cast<double>(kTooMany >> 10)) return kTooMany;
+  return Scratch::bytes(threads, ChunkMemory::floats(KvLayout(shape).value_elements())) +
+         Scratch::bytes(part_count(threads), part_floats(shape));
 }
+
+void CpuBackend::grow_attention(const KvShape& shape) {
+  scratch_.grow(pool_.thread_count(), ChunkMemory::floats(KvLayout(shape).value_elements()));
+  attend_parts_.grow(attend_part_count(), part_floats(shape));
+}
+
+int CpuBackend::attend_part_count() const { return part_count(pool_.thread_count()); }
 
 void CpuBackend::attend(const KvStore& store, const AttendShape& shape,
                         std::span<const RowPlace> rows, const float* queries, float* out) {

@@ -9,12 +9,23 @@
 
 namespace bittern::backend {
 
-void Scratch::grow(int workers, int64_t floats) {
+namespace {
+
+int64_t in_pages(int64_t floats) {
   constexpr int64_t kPageFloats = 1024;
-  const int64_t rounded = (floats + kPageFloats - 1) / kPageFloats * kPageFloats;
-  if (rounded <= floats_) return;
-  bytes_ = Region(rounded * workers * static_cast<int64_t>(sizeof(float)), "kernel scratch");
-  floats_ = rounded;
+  return (floats + kPageFloats - 1) / kPageFloats * kPageFloats;
+}
+
+}  // namespace
+
+int64_t Scratch::bytes(int workers, int64_t floats) {
+  return in_pages(floats) * workers * static_cast<int64_t>(sizeof(float));
+}
+
+void Scratch::grow(int workers, int64_t floats) {
+  if (in_pages(floats) <= floats_) return;
+  bytes_ = Region(bytes(workers, floats), "kernel scratch");
+  floats_ = in_pages(floats);
 }
 
 float* Scratch::of(int worker) const {
@@ -24,7 +35,10 @@ float* Scratch::of(int worker) const {
 CpuBackend::CpuBackend(ThreadPool& pool, const kernel::Table& table, const CpuOptions& options)
     : pool_(pool),
       table_(table),
-      dense_(kernel::select_dense(table, cpu::detect_features())),
+      dense_(options.ternary == TernaryLayout::t2
+                 ? nullptr
+                 : kernel::select_dense(table, cpu::detect_features())),
+      bf16_(kernel::select_bf16(table, cpu::detect_features())),
       options_(options) {}
 
 std::string CpuBackend::description() const {

@@ -8,17 +8,19 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/head.h"
 #include "backend/cpu/packed.h"
 #include "base/float_mode.h"
 #include "base/region.h"
 #include "base/thread_pool.h"
+#include "kernel/bf16.h"
 #include "kernel/block.h"
 #include "kernel/kernel.h"
 #include "kernel/real.h"
 
 namespace bittern::backend {
 
-enum class Family : uint8_t { ternary, block, real };
+enum class Family : uint8_t { ternary, block, bf16, real };
 
 inline int64_t strip_count(int64_t outputs) {
   return (outputs + kernel::kStripRows - 1) / kernel::kStripRows;
@@ -32,7 +34,7 @@ inline int64_t source_row(const std::vector<int32_t>& order, int64_t row) {
 class CpuLinear final : public Linear {
  public:
   Family family = Family::real;
-  // Ternary and block: packed strips and the scale of the tensor.
+  // All but real: packed strips and the scale of the tensor.
   Packed strips;
   float scale = 1.0f;
   // Ternary: the kernel of T1.6 (null: the strips are T2), whether each strip ends with the scales
@@ -51,9 +53,12 @@ class CpuLinear final : public Linear {
   std::vector<int32_t> row_order;
 
   std::vector<float> bias;  // in the order of the results; empty: none
+
+  // An output layer's coarse plane as strips of kernel/head.h, `scale` the largest norm; or null.
+  std::unique_ptr<CpuLinear> coarse;
 };
 
-// Strips of 16 outputs, one but for ternary layers, for rows [row, row + rows) of a region's
+// Strips of 16 outputs, one where weights are not packed, for rows [row, row + rows) of a region's
 // activations.
 struct StripTask {
   int64_t strip = 0, strips = 1;
@@ -93,6 +98,8 @@ class Scratch {
   // Cold: at least `floats` for every worker.
   void grow(int workers, int64_t floats);
   float* of(int worker) const;
+  // That grow() makes.
+  static int64_t bytes(int workers, int64_t floats);
 
  private:
   Region bytes_;
@@ -112,6 +119,8 @@ class CpuBackend final : public Backend {
   void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t count,
                   int64_t width, float* out) override;
   void linears(std::span<const LinearCall> calls, Activations& in) override;
+  void head(const HeadCall& call, Activations& in) override;
+  HeadCounts head_counts() const override { return head_counts_; }
   void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
             int64_t head_dim, float* x, int64_t stride) override;
   void gate(Activation activation, const float* gate, const float* up, int64_t elements,
@@ -150,10 +159,19 @@ class CpuBackend final : public Backend {
   using PackStrip = std::function<void(int64_t strip, int worker, uint8_t* to)>;
   void make_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear,
                    const PackStrip& pack);
+  // The two halves of make_strips().
+  PackArena::Part pack_strips(const LinearSource& source, int64_t strip_bytes,
+                              const CpuLinear& linear, const PackStrip& pack);
+  void keep_strips(const LinearSource& source, PackArena::Part part, CpuLinear& linear);
   void pack_ternary(const LinearSource& source, CpuLinear& linear);
+  bool pack_ternary_rows(const LinearSource& source, CpuLinear& linear);
+  void pack_ternary_values(const LinearSource& source, CpuLinear& linear);
   // Null where the weights are not of a block format, or stay as they lie in the file.
   const kernel::BlockLayout* block_layout_of(const LinearSource& source) const;
   void pack_block(const LinearSource& source, const kernel::BlockLayout& layout, CpuLinear& linear);
+  // Whether the weights meet activations of bf16.
+  bool is_bf16(const LinearSource& source) const;
+  void pack_bf16(const LinearSource& source, CpuLinear& linear);
   void bind_real(const LinearSource& source, CpuLinear& linear);
   // One row of an operation that stands for several; see joined_rows.cc.
   void norm_row(const RowNorm& norm, const float* in, int64_t width, float* out) const;
@@ -162,11 +180,28 @@ class CpuBackend final : public Backend {
   void code_row(Activations& out, Codes codes, int64_t row) const;
   void quantise(Activations& in);
   void quantise_blocks(Activations& in);
+  void round_to_bf16(Activations& in);
+  void round_row(Activations& in, int64_t row) const;
   void run_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
   void ternary_strips(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
-  void block_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
+  void block_strips(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
+  void bf16_strips(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
   void real_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;
   void decode_real(const CpuLinear& weights, int64_t row, float* out) const;
+  // The outputs `ids` (at most kRealOutputs) of one row of activations, as real_strip() has them;
+  // for weights that are read where they lie.
+  void real_rows(const CpuLinear& weights, const float* in, std::span<const int32_t> ids,
+                 float* out, int worker) const;
+
+  // The coarse plane of an output layer, see head.cc.
+  void pack_coarse(const LinearSource& source, CpuLinear& linear);
+  bool code_head_rows(const CpuLinear& weights, const Activations& in);
+  void run_plane(const HeadCall& call, int64_t rows);
+  void plane_strip(const HeadCall& call, int64_t rows, int64_t strip);
+  bool bounds_of(const HeadCall& call, int64_t row, int64_t id, float& least, float& most) const;
+  float head_threshold(const HeadCall& call, int64_t row);
+  bool choose_rows(const HeadCall& call, int64_t row);
+  void refine_rows(const HeadCall& call, const Activations& in);
 
   // Makes room for attention over such a store; see attention.cc.
   void grow_attention(const KvShape& shape);
@@ -175,8 +210,12 @@ class CpuBackend final : public Backend {
   ThreadPool& pool_;
   const kernel::Table& table_;
   const kernel::DenseTernary* dense_;  // of T1.6 strips; null: T2 is better here
+  const kernel::Bf16Kernels& bf16_;
   CpuOptions options_;
+  PackArena arena_;
   Scratch scratch_;
+  HeadWork head_work_;
+  HeadCounts head_counts_;
   Scratch attend_parts_;  // what parts of attend() leave to one another
 };
 

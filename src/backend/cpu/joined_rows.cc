@@ -37,6 +37,8 @@ void CpuBackend::code_row(Activations& out, Codes codes, int64_t row) const {
       return table_.quantise(values, out.width, padded, out.codes + row * padded,
                              out.inverse_scales + row, out.sums + row);
     }
+    case Codes::bf16:
+      return round_row(out, row);
     case Codes::block: {
       const int64_t blocks = code_blocks(out.width);
       return table_.block->quantise(

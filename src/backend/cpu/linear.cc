@@ -9,9 +9,7 @@
 #include <algorithm>
 
 #include "backend/cpu/device.h"
-#include "backend/cpu/pack_cache.h"
 #include "base/check.h"
-#include "base/file_map.h"
 
 namespace bittern::backend {
 namespace {
@@ -41,32 +39,26 @@ std::vector<float> ordered_bias(const LinearSource& source, int64_t outputs) {
   return bias;
 }
 
-// Packed between two releases of the pages that were read: so much of a mapped tensor is resident
-// beside its packed form.
-constexpr int64_t kReleaseBytes = int64_t{16} << 20;
-
-// Rows [first, first + count) of a tensor that were packed, where they lie one after another.
-void release_rows(const LinearSource& source, int64_t first, int64_t count) {
-  const TensorView& weight = *source.weight;
-  const bool in_order = source.row_order.empty() && codec::get(weight.codec).block_bytes > 0;
-  if (!source.mapped || !in_order) return;
-  const auto row_bytes = static_cast<int64_t>(weight.bytes.size()) / weight.rows();
-  FileMap::release(weight.bytes.subspan(static_cast<size_t>(first * row_bytes),
-                                        static_cast<size_t>(count * row_bytes)));
-}
-
 // Rows of activations that a task handles: as many as stay in cache beside its strips.
-int64_t rows_of_task(Family family, int64_t width) {
+int64_t rows_of_task(Family family, int64_t count, int64_t width) {
   if (family == Family::real) return 512;
+  if (family == Family::bf16) {
+    // About equal parts, of whole tiles of any kernel (12 and 16 rows).
+    const int64_t parts = (count + kernel::kBf16Rows - 1) / kernel::kBf16Rows;
+    return (count + parts * 48 - 1) / (parts * 48) * 48;
+  }
   if (family == Family::block) return 128;
   return std::clamp<int64_t>(kTernaryCodeBytes / padded_width(width), 32, kTernaryRows);
 }
 
-// Strips of a task: ternary kernels read activations once for four of them, but every worker is to
-// have several tasks.
+// Strips of a task: kernels of packed strips read activations once for several of them, but every
+// worker is to have several tasks.
 int64_t strips_of_task(Family family, int64_t strips, int threads) {
-  if (family != Family::ternary) return 1;
-  return std::clamp<int64_t>(strips / (4 * threads), 1, kernel::kTernaryStrips);
+  if (family == Family::real) return 1;
+  int64_t most = kernel::kTernaryStrips;
+  if (family == Family::block) most = kernel::kBlockStrips;
+  if (family == Family::bf16) most = kernel::kBf16Strips;
+  return std::clamp<int64_t>(strips / (4 * threads), 1, most);
 }
 
 }  // namespace
@@ -82,48 +74,14 @@ std::unique_ptr<Linear> CpuBackend::pack(const LinearSource& source) {
     pack_ternary(source, *linear);
   } else if (const kernel::BlockLayout* layout = block_layout_of(source)) {
     pack_block(source, *layout, *linear);
+  } else if (is_bf16(source)) {
+    pack_bf16(source, *linear);
   } else {
     bind_real(source, *linear);
   }
+  if (source.head) pack_coarse(source, *linear);
   linear->resident_bytes += static_cast<int64_t>(linear->bias.size() * sizeof(float));
   return linear;
-}
-
-bool CpuBackend::find_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear) {
-  if (options_.cache == nullptr) return false;
-  linear.strips = options_.cache->find({.weight = source.weight,
-                                        .row_order = source.row_order,
-                                        .layout = linear.layout,
-                                        .bytes = strip_count(linear.out_size) * strip_bytes},
-                                       pool_, linear.scale);
-  linear.resident_bytes = linear.strips.bytes();
-  return linear.strips.bytes() > 0;
-}
-
-void CpuBackend::make_strips(const LinearSource& source, int64_t strip_bytes, CpuLinear& linear,
-                             const PackStrip& pack) {
-  const int64_t strips = strip_count(linear.out_size);
-  Region region(strips * strip_bytes, "packed weights");
-  auto* packed = reinterpret_cast<uint8_t*>(region.data());
-  const int64_t source_bytes = static_cast<int64_t>(source.weight->bytes.size()) / strips + 1;
-  const int64_t step = std::max<int64_t>(kReleaseBytes / source_bytes, 4 * pool_.thread_count());
-  for (int64_t first = 0; first < strips; first += step) {
-    const int64_t count = std::min(step, strips - first);
-    pool_.run(count, [&](int64_t task, int worker) {
-      pack(first + task, worker, packed + (first + task) * strip_bytes);
-    });
-    const int64_t row = first * kernel::kStripRows;
-    release_rows(source, row, std::min(count * kernel::kStripRows, linear.out_size - row));
-  }
-  if (source.mapped) FileMap::release(source.weight->bytes);
-  linear.strips = Packed(std::move(region));
-  linear.resident_bytes = linear.strips.bytes();
-  if (options_.cache == nullptr) return;
-  options_.cache->keep({.weight = source.weight,
-                        .row_order = source.row_order,
-                        .layout = linear.layout,
-                        .bytes = linear.strips.bytes()},
-                       linear.strips, linear.scale);
 }
 
 void CpuBackend::quantise(Activations& in) {
@@ -132,12 +90,11 @@ void CpuBackend::quantise(Activations& in) {
     table_.quantise(in.values + row * in.width, in.width, padded, in.codes + row * padded,
                     in.inverse_scales + row, in.sums + row);
   });
-  in.quantised = true;
-  in.block_quantised = false;
+  in.coded(Codes::row);
 }
 
 void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
-  for (const Family family : {Family::ternary, Family::block, Family::real}) {
+  for (const Family family : {Family::ternary, Family::block, Family::bf16, Family::real}) {
     int64_t strips = 0, work = 0;
     for (const LinearCall& call : calls) {
       const auto& weights = static_cast<const CpuLinear&>(*call.weights);
@@ -148,7 +105,8 @@ void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
     if (strips == 0) continue;
     if (family == Family::ternary && !in.quantised) quantise(in);
     if (family == Family::block && !in.block_quantised) quantise_blocks(in);
-    const int64_t step = rows_of_task(family, in.width);
+    if (family == Family::bf16 && !in.rounded) round_to_bf16(in);
+    const int64_t step = rows_of_task(family, in.count, in.width);
     const int64_t runs = (in.count + step - 1) / step;
     const int64_t group = strips_of_task(family, strips, pool_.thread_count());
     int64_t groups = 0;
@@ -186,7 +144,9 @@ void CpuBackend::run_strip(const CpuLinear& weights, const Activations& in,
     case Family::ternary:
       return ternary_strips(weights, in, task);
     case Family::block:
-      return block_strip(weights, in, task);
+      return block_strips(weights, in, task);
+    case Family::bf16:
+      return bf16_strips(weights, in, task);
     case Family::real:
       return real_strip(weights, in, task);
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "backend/cpu/device.h"
+#include "kernel/bf16_pack.h"
 #include "kernel/block_pack.h"
 
 namespace bittern::backend {
@@ -20,6 +21,7 @@ static_assert(kCodeBlock == kernel::kBlockColumns && kCodeBlockRuns == kernel::k
 }  // namespace
 
 int64_t packed_bytes(const TensorView& weight) {
+  if (weight.codec == codec::Id::bf16) return kernel::bf16_bytes(weight.rows(), weight.columns());
   const kernel::BlockLayout* layout = kernel::block_layout(weight.codec);
   return layout == nullptr ? 0 : kernel::block_bytes(*layout, weight.rows(), weight.columns());
 }
@@ -55,22 +57,23 @@ void CpuBackend::quantise_blocks(Activations& in) {
                            in.codes + row * kCodeBlock, in.block_scales + row * kCodeBlockRuns,
                            in.block_sums + row * kCodeBlockSums);
   });
-  in.block_quantised = true;
-  in.quantised = false;
+  in.coded(Codes::block);
 }
 
-void CpuBackend::block_strip(const CpuLinear& weights, const Activations& in,
-                             const StripTask& task) const {
+void CpuBackend::block_strips(const CpuLinear& weights, const Activations& in,
+                              const StripTask& task) const {
   const int64_t blocks = code_blocks(weights.in_size);
   const int64_t strip_bytes = kernel::block_strip_bytes(*weights.block, weights.in_size);
   const auto* strips = reinterpret_cast<const uint8_t*>(weights.strips.data());
   const int64_t first = task.strip * kStrip;
-  const int64_t outputs = std::min(kStrip, weights.out_size - first);
+  const int64_t outputs = std::min(task.strips * kStrip, weights.out_size - first);
   const float* bias = weights.bias.empty() ? nullptr : weights.bias.data() + first;
   const bool scaled = weights.scale != 1.0f;
   float* out = task.out + task.row * task.out_stride + first;
   table_.block->dots({.layout = weights.block,
                       .strip = strips + task.strip * strip_bytes,
+                      .strips = task.strips,
+                      .strip_bytes = strip_bytes,
                       .blocks = blocks,
                       .codes = in.codes + task.row * kCodeBlock,
                       .scales = in.block_scales + task.row * kCodeBlockRuns,

@@ -124,4 +124,28 @@ void CpuBackend::real_strip(const CpuLinear& weights, const Activations& in,
   }
 }
 
+void CpuBackend::real_rows(const CpuLinear& weights, const float* in, std::span<const int32_t> ids,
+                           float* out, int worker) const {
+  std::array<const uint8_t*, kernel::kRealOutputs> rows;
+  std::array<float, kernel::kRealOutputs> bias;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::byte* row =
+        weights.weight.bytes.data() + source_row(weights.row_order, ids[i]) * weights.row_bytes;
+    rows[i] = reinterpret_cast<const uint8_t*>(row);
+    if (!weights.bias.empty()) bias[i] = weights.bias[static_cast<size_t>(ids[i])];
+  }
+  table_.real->dots({.format = *weights.format,
+                     .weights = rows.data(),
+                     .outputs = static_cast<int64_t>(ids.size()),
+                     .columns = weights.in_size,
+                     .scale = weights.weight.scale,
+                     .in = in,
+                     .rows = 1,
+                     .in_stride = weights.in_size,
+                     .bias = weights.bias.empty() ? nullptr : bias.data(),
+                     .out = out,
+                     .stride = static_cast<int64_t>(ids.size()),
+                     .scratch = scratch_.of(worker)});
+}
+
 }  // namespace bittern::backend

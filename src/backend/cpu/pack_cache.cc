@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -23,9 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kLowestPriority = 19;
-// A wait at the end that is longer than this is explained.
-constexpr std::chrono::milliseconds kSilentWait{500};
+// Some tenth of a processor that others want, too: the writer must not wait for the end.
+constexpr int kLowPriority = 10;
 constexpr size_t kHashPiece = size_t{1} << 20;
 
 std::string size_text(int64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
@@ -71,9 +71,26 @@ PackCache::PackCache(PackCacheOptions options, std::span<const FileMap> files, c
 
 PackCache::~PackCache() {
   if (!writer_.joinable()) return;
-  if (written_.get_future().wait_for(kSilentWait) != std::future_status::ready)
-    log_.info("keeping the packed weights for the next load ...");
+  double left = 0;
+  if (!is_written_within(options_.silent_wait)) {
+    left = seconds_left();
+    const bool soon = left < std::chrono::duration<double>(options_.longest_wait).count();
+    if (soon) log_.info("keeping the packed weights for the next load ...");
+    given_up_ = !soon || !is_written_within(options_.longest_wait);
+  }
   wait();
+  if (given_up_ && !complete_)
+    log_.info("packed weights are not kept: that would take {:.0f} s more", left);
+}
+
+bool PackCache::is_written_within(std::chrono::milliseconds time) {
+  return when_written_.wait_for(time) == std::future_status::ready;
+}
+
+double PackCache::seconds_left() const {
+  const auto done = static_cast<double>(hashed_bytes_ + written_bytes_);
+  if (done == 0) return 0;
+  return (monotonic_seconds() - started_) * (static_cast<double>(work_bytes_) / done - 1);
 }
 
 void PackCache::wait() {
@@ -167,6 +184,9 @@ void PackCache::keep(const PackRequest& request, const Packed& packed, float sca
 void PackCache::finish() {
   if (!has_new_ || writer_.joinable()) return;
   if (kept_bytes() < options_.least_bytes || kept_bytes() > options_.limit_bytes) return;
+  started_ = monotonic_seconds();
+  work_bytes_ = kept_bytes();
+  for (const File& file : files_) work_bytes_ += pack_ ? 0 : file.stamp.bytes;
   writer_ = std::thread([this] { write(); });
 }
 
@@ -187,14 +207,17 @@ std::string PackCache::summary() const {
                      folder_.path().string(), size_text(packed_bytes_));
 }
 
-bool PackCache::stopped() const { return interrupt::requested(); }
+bool PackCache::stopped() const { return given_up_ || interrupt::requested(); }
 
 void PackCache::write() {
-  ::setpriority(PRIO_PROCESS, 0, kLowestPriority);  // of this thread; a hint
+  ::setpriority(PRIO_PROCESS, 0, kLowPriority);  // of this thread; a hint
   try {
     const PackLock lock(options_.folder);
     // Who has it may well be writing the same.
-    if (lock.held()) write_locked();
+    if (lock.held()) {
+      write_locked();
+      complete_ = true;
+    }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::interrupted)
       log_.warning("packed weights are not kept: {}", error.message());
@@ -228,15 +251,18 @@ void PackCache::write_locked() {
   const int64_t bytes = pack_bytes(directory);
   folder_.make_room(bytes, options_.limit_bytes, path);
   AtomicFile file(path);
-  write_pack(file, std::move(directory), [this] { return stopped(); });
+  write_pack(file, std::move(directory), [&] {
+    written_bytes_ = file.bytes_written();
+    return stopped();
+  });
   require_unchanged();
-  file.commit();
+  file.commit_unsynced();  // every byte has a checksum
   folder_.link(stamps(), path);
   log_.detail("packed weights: {} written to {}", size_text(bytes), path.string());
 }
 
 // Read and not mapped: a file that somebody cuts short must not end the program.
-std::vector<PackSource> PackCache::read_sources() const {
+std::vector<PackSource> PackCache::read_sources() {
   std::vector<PackSource> sources;
   std::vector<char> piece(kHashPiece);
   for (const File& file : files_) {
@@ -246,6 +272,7 @@ std::vector<PackSource> PackCache::read_sources() const {
       if (stopped()) fail(ErrorKind::interrupted, "given up");
       in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
       digest.update(std::string_view(piece.data(), static_cast<size_t>(in.gcount())));
+      hashed_bytes_ += in.gcount();
     }
     sources.push_back({.sha256 = leading_bytes<std::tuple_size_v<Sha256>>(digest),
                        .bytes = file.stamp.bytes,

@@ -6,6 +6,8 @@
 // and the same bytes at sixteen places, every entry the right size and checksum.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <future>
@@ -35,6 +37,10 @@ struct PackCacheOptions {
   int64_t limit_bytes = int64_t{64} << 30;
   // Left free on the disk.
   int64_t reserve_bytes = int64_t{1} << 30;
+  // A wait at the end for what is being written: one that is longer is explained, and one that is
+  // longer still is not worth it, as packing anew costs little more than reading.
+  std::chrono::milliseconds silent_wait{500};
+  std::chrono::milliseconds longest_wait{5000};
 };
 
 // A tensor, and what its packed form is to be.
@@ -52,7 +58,8 @@ class PackCache {
   PackCache(PackCacheOptions options, std::span<const FileMap> files, const Log& log);
   PackCache(const PackCache&) = delete;
   PackCache& operator=(const PackCache&) = delete;
-  // Waits until everything is written, unless Ctrl-C was pressed.
+  // Waits until everything is written, as long as that takes a few seconds at most and Ctrl-C was
+  // not pressed; else nothing is kept.
   ~PackCache();
 
   // The packed tensor, checked, with the scale it was kept with; empty where it is not there.
@@ -85,11 +92,14 @@ class PackCache {
   void drop(std::string_view reason);
   int64_t kept_bytes() const;
   std::optional<PackKey> key_of(const PackRequest& request) const;
+  bool is_written_within(std::chrono::milliseconds time);
+  // Until the background thread is done, by what it has done so far.
+  double seconds_left() const;
   // Of the background thread.
   void write();
   bool stopped() const;
   void write_locked();
-  std::vector<PackSource> read_sources() const;
+  std::vector<PackSource> read_sources();
   std::vector<FileStamp> stamps() const;
   void require_unchanged() const;
   // The pack of this name, if it is sound and of these sources.
@@ -118,6 +128,11 @@ class PackCache {
 
   std::thread writer_;
   std::promise<void> written_;
+  std::future<void> when_written_ = written_.get_future();
+  double started_ = 0;
+  std::atomic<int64_t> hashed_bytes_ = 0, written_bytes_ = 0;
+  std::atomic<int64_t> work_bytes_ = 0;  // all that is to be hashed and written
+  std::atomic<bool> given_up_ = false, complete_ = false;
 };
 
 }  // namespace bittern::backend

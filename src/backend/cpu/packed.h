@@ -31,4 +31,21 @@ class Packed {
   std::shared_ptr<const void> owner_;
 };
 
+// Memory for packed weights, one tensor behind the other, so that small ones lie in huge pages too.
+// A chunk lives as long as a part of it is used.
+class PackArena {
+ public:
+  struct Part {
+    uint8_t* data = nullptr;  // to be written; the bytes are undefined
+    Packed packed;
+  };
+  Part take(int64_t bytes);
+  // The part taken last is not used after all.
+  void give_back(Part part);
+
+ private:
+  std::shared_ptr<const Region> chunk_;
+  int64_t used_ = 0;
+};
+
 }  // namespace bittern::backend

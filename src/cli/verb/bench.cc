@@ -110,6 +110,7 @@ class Bench final : public Command {
     model_flags_.declare_activations(flags);
     model_flags_.declare_threads(flags);
     model_flags_.declare_cache(flags);
+    model_flags_.declare_head(flags);
     flags.toggle({"--json", "", "One JSON document."}, &json_);
     flags.toggle({"--csv", "", "One line for each case."}, &csv_);
     flags.text({"--svg", "FILE", "Draws the results too."}, &svg_);
@@ -148,7 +149,8 @@ class Bench final : public Command {
             {"--context", model_flags_.context.has_value()},
             {"--kv-type", model_flags_.kv_type.has_value()},
             {"--gguf-dialect", model_flags_.gguf_dialect.has_value()},
-            {"--cache", model_flags_.cache.has_value()}},
+            {"--cache", model_flags_.cache.has_value()},
+            {"--head", model_flags_.head.has_value()}},
            "kernels");
     bench::KernelBenchOptions options;
     options.rows = list(batches_, "--batch", 1, kBatchMax, kKernelRows);
@@ -244,7 +246,9 @@ class Bench final : public Command {
   }
 
   format::Checkpoint make_checkpoint(const Log& log) {
-    const bench::ModelShape& shape = bench::find_shape(*shape_);
+    bench::ModelShape shape = bench::find_shape(*shape_);
+    // Weights made up for the shape have seen no text: any number of positions is as good.
+    shape.context = std::max(shape.context, model_flags_.context.value_or(0));
     const bench::SyntheticPlan plan = bench::plan_synthetic(
         shape, {.codec = codec_.value_or(""), .head_codec = head_codec_.value_or("")});
     report_.weights = fmt::format("random {}, head {}; {} weights in {}", plan.codec,
@@ -296,7 +300,7 @@ class Bench final : public Command {
   }
 
   RunShape run_shape() const {
-    RunShape shape{.context = model_flags_.context.value_or(0), .max_rows = 1};
+    RunShape shape{.context = model_flags_.context.value_or(0), .max_rows = 1, .cut_logits = true};
     for (const bench::Case& what : cases_) {
       if (!model_flags_.context) shape.context = std::max(shape.context, what.positions());
       const int64_t rows =

@@ -62,6 +62,9 @@ JsonBuilder sampling_json(const engine::SamplingOptions& options) {
     bias.push_back(
         {{"token_id", entry.token},
          {"bias", std::isfinite(entry.bias) ? JsonBuilder(entry.bias) : JsonBuilder("-inf")}});
+  JsonBuilder stages = JsonBuilder::array();
+  for (const engine::SamplerStage stage : options.stages)
+    stages.push_back(engine::stage_name(stage));
   return {{"temperature", options.temperature},
           {"top_k", options.top_k},
           {"top_p", options.top_p},
@@ -70,6 +73,16 @@ JsonBuilder sampling_json(const engine::SamplingOptions& options) {
           {"repeat_last_n", options.repeat_last_n},
           {"frequency_penalty", options.frequency_penalty},
           {"presence_penalty", options.presence_penalty},
+          {"typical_p", options.typical_p},
+          {"top_n_sigma", options.top_n_sigma},
+          {"xtc_probability", options.xtc_probability},
+          {"xtc_threshold", options.xtc_threshold},
+          {"dry_multiplier", options.dry_multiplier},
+          {"dry_base", options.dry_base},
+          {"dry_allowed_length", options.dry_allowed_length},
+          {"dry_penalty_last_n", options.dry_last_n},
+          {"dry_sequence_breakers", options.dry_breakers},
+          {"samplers", std::move(stages)},
           {"logit_bias", std::move(bias)},
           {"seed", options.seed}};
 }
@@ -115,6 +128,7 @@ void Run::declare(Flags& flags) {
   model_flags_.declare_activations(flags);
   model_flags_.declare_threads(flags);
   model_flags_.declare_cache(flags);
+  model_flags_.declare_head(flags);
   flags.text({"--system", "TEXT", "A system message before the prompt."}, &system_);
   flags.toggle({"--raw", "", "The prompt as it is, without the model's chat template."}, &raw_);
   flags.text({"--chat-template", "FILE", "A Jinja template in place of the model's own."},
@@ -140,6 +154,10 @@ engine::Generation Run::generate(const Session& session, const std::vector<int32
                           : session.shape.context);
   const engine::LogitSource source{
       .step = [&](std::span<const int32_t> tokens) { return runner.step(tokens, 1); },
+      .cut_step =
+          [&](std::span<const int32_t> tokens, const backend::HeadCut& cut) {
+            return runner.step(tokens, 1, {&cut, 1});
+          },
       .vocab_size = session.model->config.vocab_size,
       .context = session.shape.context,
       .max_step_tokens = runner.max_rows()};
@@ -151,6 +169,8 @@ engine::Generation Run::generate(const Session& session, const std::vector<int32
 
 void Run::check_flags() const {
   if (log_probability_count_ && !json_) fail(ErrorKind::usage, "run: --logprobs needs --json");
+  if (log_probability_count_ && model_flags_.head == "coarse")
+    fail(ErrorKind::usage, "run: --head coarse: not with --logprobs, which need whole rows");
   for (const std::string& stop : stops_)
     if (stop.empty()) fail(ErrorKind::usage, "run: --stop: a text expected, got \"\"");
   for (const auto& [flag, value] :
@@ -199,8 +219,10 @@ int Run::run(const Log& log) {
   check_flags();
   prompt_ = read_text("run", "prompt", prompt_argument_, prompt_file_, true);
 
-  const Session session =
-      load_session(model_flags_, {.context = model_flags_.context.value_or(0)}, log);
+  const Session session = load_session(model_flags_,
+                                       {.context = model_flags_.context.value_or(0),
+                                        .cut_logits = !log_probability_count_.has_value()},
+                                       log);
   const model::Model& model = *session.model;
   const text::Tokenizer& tokenizer = session.tokenizer();
   const engine::SamplingOptions defaults = engine::default_sampling(model.generation);

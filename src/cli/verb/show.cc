@@ -91,9 +91,11 @@ JsonBuilder plan_json(const model::MemoryPlan& plan, const model::PlanOptions& o
           {"kv_type", kv_type_name(options.kv_type)},
           {"mapped_bytes", plan.file_bytes},
           {"packed_bytes", plan.packed_bytes},
+          {"coarse_head_bytes", plan.head_bytes},
           {"kv_bytes", plan.kv_bytes},
           {"rope_bytes", plan.rope_bytes},
           {"workspace_bytes", plan.workspace_bytes},
+          {"attention_bytes", plan.attention_bytes},
           {"logits_bytes", plan.logits_bytes},
           {"needed_bytes", plan.needed()}};
 }
@@ -117,6 +119,8 @@ class Show final : public Command {
         model_store::is_remote(*model_flags_.path) ? open_remote(remote, log) : model_flags_.open();
     plan_options_.context = model_flags_.context.value_or(0);
     plan_options_.kv_type = model_flags_.kv();
+    plan_options_.threads = model_flags_.thread_count();
+    plan_options_.coarse_head = true;
     const ModelFacts facts = gather_facts(checkpoint, plan_options_);
     write_output(json_ ? document(checkpoint, facts) : page(checkpoint, facts));
     return 0;
