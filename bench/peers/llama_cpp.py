@@ -130,7 +130,7 @@ def run_bittern(arguments, limits):
                "--repetitions", "1", "--threads", str(arguments.threads),
                "--prompt", arguments.prompt, "--generate", arguments.generate,
                "--depth", arguments.depth, "--batch", arguments.batch,
-               "--limits", "on" if limits else "off"]
+               "--kv-type", arguments.kv_type, "--limits", "on" if limits else "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.stderr.strip() or f"{command[0]}: status {done.returncode}")
@@ -215,6 +215,7 @@ def parse():
     parser.add_argument("--generate", default="16")
     parser.add_argument("--depth", default="0")
     parser.add_argument("--batch", default="1,8")
+    parser.add_argument("--kv-type", default="f16", help="of Bittern; llama.cpp's are f16")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--name", help="of the folder of results; model and codec by default")
     parser.add_argument("--results", type=pathlib.Path, default=HERE.parent / "results")

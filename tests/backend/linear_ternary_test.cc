@@ -2,6 +2,7 @@
 // that do not come out even, more rows than a task takes, and both layouts of the strips.
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include "backend/backend_support.h"
 #include "base/cpu.h"
@@ -99,6 +100,38 @@ TEST(TernaryRows, GroupsAndRunsCoverEverything) {
     const auto linear = machine.backend->pack(source);
     ASSERT_TRUE(same_bits(run_linear(machine, *linear, count, in), expected));
   }
+}
+
+// 6, 3 and 9 strips: by one thread in groups of 4, which leave some of each layer.
+TEST(TernaryRows, SeveralLayersOfOneInputAreAsEachByItself) {
+  random::Sequence draw(53);
+  const int64_t columns = 128, count = 3;
+  const std::vector<float> in = random_values(draw, count * columns, 3.0f);
+  std::deque<OwnedTensor> weights;
+  for (const int64_t outputs : {83, 48, 131}) {
+    std::vector<float> values(static_cast<size_t>(outputs * columns));
+    for (float& value : values) value = static_cast<float>(static_cast<int>(draw.below(3)) - 1);
+    weights.emplace_back(codec::Id::f32, outputs, columns, values);
+  }
+  on_every_machine([&](Machine& machine) {
+    std::vector<std::unique_ptr<backend::Linear>> layers;
+    std::vector<std::vector<float>> alone, together;
+    std::vector<backend::LinearCall> calls;
+    for (const OwnedTensor& weight : weights) {
+      LinearSource source;
+      source.weight = &weight.view();
+      source.ternary = true;
+      layers.push_back(machine.backend->pack(source));
+      alone.push_back(run_linear(machine, *layers.back(), count, in));
+      together.emplace_back(alone.back().size(), -77.0f);
+    }
+    for (size_t i = 0; i < layers.size(); ++i)
+      calls.push_back({layers[i].get(), together[i].data(), layers[i]->out_size});
+    OwnedActivations activations(count, columns, in);
+    machine.backend->linears(calls, activations.in);
+    for (size_t i = 0; i < layers.size(); ++i)
+      ASSERT_TRUE(same_bits(together[i], alone[i])) << "seed 53, layer " << i;
+  });
 }
 
 // T1.6 is chosen where the processor decodes it, and says so.

@@ -88,6 +88,48 @@ TEST_P(RowKernel, LayerNorm) {
   }
 }
 
+// A sum as every reduction takes it: element k to lane k % 16, then the one tree.
+template <typename Term>
+float lane_sum(int64_t count, const Term& term) {
+  float lanes[16] = {};
+  for (int64_t k = 0; k < count; ++k) lanes[k % 16] = lanes[k % 16] + term(k);
+  for (int width = 8; width > 0; width /= 2) {
+    for (int l = 0; l < width; ++l) lanes[l] = lanes[l] + lanes[l + width];
+  }
+  return lanes[0];
+}
+
+// The formulas of kernel.h, each operation rounded by itself.
+TEST_P(RowKernel, NormsInTheDocumentedOrder) {
+  random::Sequence draw(41);
+  for (const int64_t width : {1, 7, 16, 31, 100, 257, 1000}) {
+    SCOPED_TRACE(testing::Message() << "seed 41, width " << width);
+    const std::vector<float> x = random_floats(draw, width, 3.0f);
+    const std::vector<float> weight = random_floats(draw, width, 2.0f);
+    const std::vector<float> bias = random_floats(draw, width, 2.0f);
+    const auto at = [&](int64_t k) { return x[static_cast<size_t>(k)]; };
+    const auto count = static_cast<float>(width);
+    const float mean_square = lane_sum(width, [&](int64_t k) { return at(k) * at(k); }) / count;
+    const float rms = 1.0f / std::sqrt(mean_square + 1e-2f);
+    const float mean = lane_sum(width, at) / count;
+    const float variance =
+        lane_sum(width, [&](int64_t k) { return (at(k) - mean) * (at(k) - mean); }) / count;
+    const float deviation = 1.0f / std::sqrt(variance + 1e-2f);
+    std::vector<float> normed(x.size()), centred(x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const float scaled = x[i] * rms, moved = (x[i] - mean) * deviation;
+      const float weighted = moved * weight[i];
+      normed[i] = scaled * weight[i];
+      centred[i] = weighted + bias[i];
+    }
+    Guarded<float> out(width);
+    table().rms_norm(x.data(), weight.data(), 1e-2f, width, out.data());
+    ASSERT_TRUE(same_bits(out.values(), normed));
+    table().layer_norm(x.data(), weight.data(), bias.data(), 1e-2f, width, out.data());
+    ASSERT_TRUE(same_bits(out.values(), centred));
+  }
+}
+
 // Butterflies of ascending span, one by one: the order that fixes the bits.
 std::vector<float> plain_hadamard(std::vector<float> x) {
   for (size_t span = 1; span < x.size(); span *= 2) {
@@ -287,6 +329,28 @@ TEST_P(RowKernel, KeyValueInt8) {
   table().encode_i8(tiny, 3, codes.data(), &step);
   EXPECT_EQ(codes, std::vector<int8_t>(3, 0));
   EXPECT_EQ(step, 0.0f);
+}
+
+// scale = absmax / 127, code = round half even(x * (127 / absmax)), zeros below 1e-30.
+TEST_P(RowKernel, KeyValueInt8InTheDocumentedOrder) {
+  random::Sequence draw(42);
+  std::vector<float> largest = {1e-30f, std::nextafter(1e-30f, 0.0f), 3e38f, 127.0f};
+  for (int i = 0; i < 60; ++i) largest.push_back(static_cast<float>(draw.uniform()) * 9 + 0.1f);
+  for (const float top : largest) {
+    SCOPED_TRACE(testing::Message() << "seed 42, absmax " << top);
+    std::vector<float> values;
+    for (int i = 0; i < 80; ++i) values.push_back(static_cast<float>(draw.uniform() * 2 - 1) * top);
+    values[33] = -top;
+    Guarded<int8_t> codes(80);
+    float step = -1.0f;
+    table().encode_i8(values.data(), 80, codes.data(), &step);
+    const bool zero = top < 1e-30f;
+    ASSERT_EQ(step, zero ? 0.0f : top / 127.0f);
+    for (int i = 0; i < 80; ++i) {
+      const float code = std::nearbyint(values[static_cast<size_t>(i)] * (127.0f / top));
+      ASSERT_EQ(codes[i], zero ? 0 : static_cast<int>(code)) << i;
+    }
+  }
 }
 
 TEST_P(RowKernel, Softmax) {
