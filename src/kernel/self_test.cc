@@ -326,7 +326,7 @@ std::vector<float> run_bf16(const Bf16Kernels& kernels, const Probe& probe) {
     std::vector<const std::byte*> rows;
     for (int64_t n = s * kBf16Outputs; n < std::min((s + 1) * kBf16Outputs, kOutputs); ++n)
       rows.push_back(reinterpret_cast<const std::byte*>(&weights[n * kColumns]));
-    pack_bf16_strip(rows, kColumns, strips.data()->bytes + s * strip_bytes);
+    pack_bf16_strip(rows, kColumns, reinterpret_cast<uint8_t*>(strips.data()) + s * strip_bytes);
   }
   std::vector<uint16_t> codes(kPanels * kInputs * kBf16Panel);
   for (int64_t m = 0; m < kInputs; ++m)

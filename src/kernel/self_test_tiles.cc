@@ -53,7 +53,8 @@ bool same_ternary(void (*dots)(const TernaryDots&), void (*truth)(const TernaryD
   std::vector<int8_t> weights(static_cast<size_t>(kStripRows * kColumns));
   for (int64_t s = 0; s < kStrips; ++s) {
     for (int8_t& code : weights) code = static_cast<int8_t>(static_cast<int>(draw.below(3)) - 1);
-    pack(weights.data(), kStripRows, kColumns, strips.data()->bytes + s * strip_bytes);
+    pack(weights.data(), kStripRows, kColumns,
+         reinterpret_cast<uint8_t*>(strips.data()) + s * strip_bytes);
   }
   const std::vector<int8_t> codes = random_codes(draw, kMany * kColumns);
   const std::vector<int32_t> sums = sums_of(codes, kMany);
