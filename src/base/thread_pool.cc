@@ -8,9 +8,10 @@
 // the job is read after tasks have been taken, and a job stands as long as one of its tasks is not
 // done.
 //
-// Waiting is a short spin, then a futex (std::atomic::wait), with no lock anywhere. The system may
-// wake a worker on the processor that the caller keeps busy and leave it there for seconds, so one
-// that wakes up looks where the others run and moves to a processor of its own.
+// Waiting is a short spin, then a futex (std::atomic::wait); the only lock is the one by which
+// callers take turns. The system may wake a worker on the processor that the caller keeps busy and
+// leave it there for seconds, so one that wakes up looks where the others run and moves to a
+// processor of its own.
 
 #include "base/thread_pool.h"
 
@@ -20,8 +21,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/cgroup.h"
@@ -128,6 +131,9 @@ Waiting waiting_for(int thread_count, int processor_count, std::optional<double>
   return own_processors ? Waiting::spin : Waiting::sleep;
 }
 
+// The pool whose region this thread runs a part of.
+thread_local const void* own_pool = nullptr;
+
 struct ThreadPool::State {
   State(int threads, Waiting waiting)
       : thread_count(threads),
@@ -153,7 +159,7 @@ struct ThreadPool::State {
   alignas(64) std::atomic<uint32_t> region{0};
   std::atomic<bool> stop{false};
   alignas(64) std::atomic<uint32_t> pending{0};
-  alignas(64) std::atomic<bool> running{false};
+  alignas(64) std::mutex callers;
   std::vector<std::thread> workers;
 
   void run_range(Range range, int worker) const { call(body, range.begin, range.end, worker); }
@@ -202,6 +208,7 @@ struct ThreadPool::State {
 
   void work(int worker) {
     const DefaultFloatMode mode;
+    own_pool = this;
     for (uint32_t seen = 0;;) {
       const auto risen = [&] { return region.load(std::memory_order_acquire) != seen; };
       if (!spin || !spin_until(risen)) {
@@ -260,7 +267,9 @@ void ThreadPool::run_erased(int64_t task_count, const void* body, Call call) {
     return;
   }
   BITTERN_CHECK(task_count <= INT32_MAX, "{} tasks", task_count);
-  BITTERN_CHECK(!state.running.exchange(true), "a region was started inside another one");
+  BITTERN_CHECK(own_pool != &state, "a region was started inside another one");
+  const std::lock_guard turn(state.callers);
+  const void* const outer = std::exchange(own_pool, &state);
   state.body = body;
   state.call = call;
   state.pending.store(static_cast<uint32_t>(task_count));
@@ -270,7 +279,7 @@ void ThreadPool::run_erased(int64_t task_count, const void* body, Call call) {
   state.region.notify_all();
   state.run_tasks(0);
   state.wait_for_all();
-  state.running.store(false);
+  own_pool = outer;
 }
 
 }  // namespace bittern

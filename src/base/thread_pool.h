@@ -1,6 +1,7 @@
-// A fixed pool that runs parallel regions. The caller is worker 0. Workers set MXCSR (no
-// flush-to-zero, round to nearest) so that results do not depend on who ran before. Work is
-// split by the caller into tasks whose results are independent: whoever runs one, same bits.
+// A fixed pool that runs parallel regions. The caller is worker 0; callers on several threads take
+// turns. Workers set MXCSR (no flush-to-zero, round to nearest) so that results do not depend on
+// who ran before. Work is split by the caller into tasks whose results are independent: whoever
+// runs one, same bits.
 //
 // Each worker has a contiguous share of a region's tasks, so that it streams through memory that
 // is its own; one that is done helps the worker that has the most left. So a slow core of a hybrid

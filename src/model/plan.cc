@@ -7,6 +7,7 @@
 
 #include "base/checked_math.h"
 #include "base/error.h"
+#include "base/progress.h"
 #include "model/forward.h"
 #include "model/limits.h"
 #include "model/rope.h"
@@ -113,26 +114,42 @@ MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoin
       plan.head_bytes = std::max(plan.head_bytes, backend::coarse_head_bytes(tensor));
   }
   const int64_t context = planned_context(config, options.context);
+  const int64_t positions = std::max(context, options.positions);
   // The numbers may come from a hostile file whose tensors have not been looked at yet.
   const int64_t kv_dimensions[] = {2 * int64_t{sizeof(float)}, config.layer_count, key_width,
-                                   options.sequence_count, round_up(context, 1024)};
+                                   round_up(positions, 1024)};
   if (!checked_product(kv_dimensions)) {
     fail(ErrorKind::resources,
          "{}: memory: keys and values of {} positions need more than 2^63 bytes",
-         printable(config.file), context);
+         printable(config.file), positions);
   }
   plan.rope_bytes = rope_table_bytes(config, context);
   const backend::KvShape kv = {.layer_count = config.layer_count,
                                .kv_head_count = config.kv_head_count,
                                .head_dim = config.head_dim,
                                .type = options.kv_type,
-                               .page_count = options.sequence_count * PagePool::pages_for(context)};
+                               .page_count = PagePool::pages_for(positions)};
   plan.kv_bytes = backend::kv_bytes(kv);
   plan.attention_bytes = backend::attention_bytes(kv, options.threads);
   plan.workspace_bytes = Workspace::bytes(config, options.max_rows);
-  plan.logits_bytes =
-      options.sequence_count * config.vocab_size * static_cast<int64_t>(sizeof(float));
+  plan.logits_bytes = options.logit_rows * config.vocab_size * static_cast<int64_t>(sizeof(float));
   return plan;
+}
+
+std::vector<std::string> plan_lines(const MemoryPlan& plan) {
+  const auto line = [](std::string_view part, int64_t bytes) {
+    return fmt::format("{:<24}{:>12}", part, format_bytes(static_cast<double>(bytes)));
+  };
+  std::vector<std::string> lines = {line("weights, mapped", plan.file_bytes),
+                                    line("weights, repacked", plan.packed_bytes)};
+  if (plan.head_bytes > 0) lines.push_back(line("coarse output layer", plan.head_bytes));
+  for (const auto& [part, bytes] :
+       {std::pair{"keys and values", plan.kv_bytes}, std::pair{"rotary table", plan.rope_bytes},
+        std::pair{"step buffers", plan.workspace_bytes},
+        std::pair{"attention", plan.attention_bytes}, std::pair{"logits", plan.logits_bytes},
+        std::pair{"needed beside the map", plan.needed()}})
+    lines.push_back(line(part, bytes));
+  return lines;
 }
 
 void require_memory(const MemoryPlan& plan, int64_t available_bytes, const std::string& file) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "format/checkpoint.h"
@@ -11,9 +12,10 @@
 namespace bittern::model {
 
 struct PlanOptions {
-  int64_t context = 0;         // positions per sequence; 0: the model's maximum
-  int64_t sequence_count = 1;  // sequences whose keys and values are kept at once
-  int64_t max_rows = 512;      // rows of one step
+  int64_t context = 0;     // positions of a sequence; 0: the model's maximum
+  int64_t positions = 0;   // of all sequences together; 0: those of one
+  int64_t max_rows = 512;  // rows of one step
+  int64_t logit_rows = 1;  // of those, how many have logits
   backend::KvType kv_type = backend::KvType::f16;
   int threads = 1;                 // that run a step
   bool float_activations = false;  // as the backend's option: weights stay in the file
@@ -29,7 +31,7 @@ struct MemoryPlan {
   int64_t kv_bytes = 0;         // keys and values
   int64_t workspace_bytes = 0;  // buffers of a step
   int64_t attention_bytes = 0;  // what attention's threads write while they run
-  int64_t logits_bytes = 0;     // one row of logits per sequence
+  int64_t logits_bytes = 0;     // of the rows of a step that have them
   int64_t needed() const;
 };
 
@@ -39,6 +41,9 @@ int64_t planned_context(const Config& config, int64_t requested);
 
 MemoryPlan plan_memory(const Config& config, const format::Checkpoint& checkpoint,
                        const PlanOptions& options);
+
+// The plan in words, one line per part.
+std::vector<std::string> plan_lines(const MemoryPlan& plan);
 
 // Throws Error{resources} naming needed and available where the plan does not fit.
 void require_memory(const MemoryPlan& plan, int64_t available_bytes, const std::string& file);

@@ -126,6 +126,21 @@ TEST(ThreadPool, MorePoolsThanOneAndPoolsThatNeverRun) {
   EXPECT_EQ(total.load(), 20);
 }
 
+TEST(ThreadPool, CallersOnSeveralThreadsTakeTurns) {
+  ThreadPool pool(3);
+  constexpr int64_t kRegions = 2000, kTasks = 7;
+  const auto regions_of = [&](std::vector<int64_t>& sums) {
+    for (int64_t region = 0; region < kRegions; ++region)
+      pool.run(kTasks, [&](int64_t task, int) { sums[static_cast<size_t>(task)] += region; });
+  };
+  std::vector<int64_t> mine(kTasks), others(kTasks);
+  std::thread other([&] { regions_of(others); });
+  regions_of(mine);
+  other.join();
+  for (const auto& sums : {mine, others})
+    for (const int64_t sum : sums) EXPECT_EQ(sum, kRegions * (kRegions - 1) / 2);
+}
+
 TEST(ThreadPool, ARegionInsideARegionIsABug) {
   ThreadPool pool(2);
   std::string message;

@@ -19,7 +19,7 @@
 #include "bench/report.h"
 #include "bench/synthetic.h"
 #include "cli/command.h"
-#include "cli/model_session.h"
+#include "cli/model_flags.h"
 #include "cli/output.h"
 #include "kernel/select.h"
 #include "model/bind.h"
@@ -217,11 +217,12 @@ class Bench final : public Command {
     if (cases_.empty()) return;
 
     measure_limits_first(log);
-    const Session session = load_session(std::move(checkpoint), model_flags_, run_shape(), log);
+    const engine::Session session =
+        engine::load_session(std::move(checkpoint), model_flags_.over(run_shape(), log), log);
     if (session.cache) session.cache->wait();  // or its thread would slow the first cases
     report_.backend = session.backend->description();
     report_.kernels = session.kernels();
-    report_.context = session.shape.context;
+    report_.context = session.options.context;
     report_.load_seconds = session.load_seconds;
     measure(session, log);
     report_.peak_memory_bytes = memory::peak_resident_bytes();
@@ -299,8 +300,9 @@ class Bench final : public Command {
               depths_ || (texts_ && depth == 0));
   }
 
-  RunShape run_shape() const {
-    RunShape shape{.context = model_flags_.context.value_or(0), .max_rows = 1, .cut_logits = true};
+  engine::SessionOptions run_shape() const {
+    engine::SessionOptions shape{
+        .context = model_flags_.context.value_or(0), .max_rows = 1, .cut_logits = true};
     for (const bench::Case& what : cases_) {
       if (!model_flags_.context) shape.context = std::max(shape.context, what.positions());
       const int64_t rows =
@@ -319,7 +321,7 @@ class Bench final : public Command {
     memory::reset_peak_resident();  // or the buffer would count as the model's
   }
 
-  void measure(const Session& session, const Log& log) {
+  void measure(const engine::Session& session, const Log& log) {
     const bench::ThroughputOptions options{.repetitions = repetitions_.value_or(kRepetitions),
                                            .seconds = seconds_.value_or(kSeconds),
                                            .max_rows = kMostRows};
@@ -329,8 +331,8 @@ class Bench final : public Command {
                       log.level() == Log::Level::quiet);
     int64_t due = 0;
     for (const bench::Case& what : cases_) {
-      report_.results.push_back(measure_case(*session.model, *session.backend, session.kv_type,
-                                             what, options,
+      report_.results.push_back(measure_case(*session.model, *session.backend,
+                                             session.options.kv_type, what, options,
                                              [&](int64_t tokens) { progress.advance(tokens); }));
       // What the clock cut short counts as done.
       due += options.repetitions * what.tokens * what.batch;

@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/input_text.h"
-#include "cli/model_session.h"
+#include "cli/model_flags.h"
 #include "cli/output.h"
 #include "model/bind.h"
 
@@ -84,12 +84,12 @@ class Embed final : public Command {
     const engine::Pooling pooling = chosen_pooling(defaults, config);
     const int64_t limit = token_limit(defaults, config);
     const bool encoder = config.mask == backend::Mask::bidirectional;
-    const Session session = load_session(
+    const engine::Session session = load_session(
         model_flags_, {.context = limit, .max_rows = encoder ? limit : 512, .max_logit_rows = 0},
         log);
 
     engine::Embedder embedder(*session.model, *session.backend,
-                              {.pooling = pooling, .max_tokens = session.shape.context});
+                              {.pooling = pooling, .max_tokens = session.options.context});
     std::vector<Embedding> embeddings;
     {
       Progress progress("embedding", static_cast<int64_t>(texts.size()), Progress::Unit::items,
@@ -140,11 +140,11 @@ class Embed final : public Command {
                : std::min(config.max_context, kCausalTokens);
   }
 
-  std::vector<int32_t> text_ids(const Session& session, const std::string& text, size_t index,
-                                const Log& log) const {
+  std::vector<int32_t> text_ids(const engine::Session& session, const std::string& text,
+                                size_t index, const Log& log) const {
     const text::Tokenizer& tokenizer = session.tokenizer();
     std::vector<int32_t> ids = tokenizer.encode(text);
-    const int64_t limit = session.shape.context;
+    const int64_t limit = session.options.context;
     const auto count = static_cast<int64_t>(ids.size());
     if (ids.empty()) fail(ErrorKind::usage, "embed: text {} has no tokens", index + 1);
     if (count <= limit) return ids;
@@ -157,7 +157,7 @@ class Embed final : public Command {
     return cut_ids(tokenizer, text, ids, limit);
   }
 
-  void print(const Session& session, engine::Pooling pooling,
+  void print(const engine::Session& session, engine::Pooling pooling,
              const std::vector<Embedding>& embeddings) const {
     if (json_) {
       write_output(to_text(document(session, pooling, embeddings)) + "\n");
@@ -177,7 +177,7 @@ class Embed final : public Command {
     write_output(out);
   }
 
-  JsonBuilder document(const Session& session, engine::Pooling pooling,
+  JsonBuilder document(const engine::Session& session, engine::Pooling pooling,
                        const std::vector<Embedding>& embeddings) const {
     JsonBuilder rows = JsonBuilder::array(), similarities = nullptr;
     for (const Embedding& one : embeddings) {
@@ -197,7 +197,7 @@ class Embed final : public Command {
     return {{"model", *model_flags_.path},
             {"pooling", engine::pooling_name(pooling)},
             {"dimensions", session.model->config.hidden_size},
-            {"max_tokens", session.shape.context},
+            {"max_tokens", session.options.context},
             {"texts", std::move(rows)},
             {"similarities", std::move(similarities)},
             {"backend", session.backend->description()},

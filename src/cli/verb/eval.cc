@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "cli/command.h"
 #include "cli/input_text.h"
-#include "cli/model_session.h"
+#include "cli/model_flags.h"
 #include "cli/output.h"
 
 namespace bittern::cli {
@@ -24,9 +24,9 @@ constexpr int64_t kLogitRows = 128;
 // Runs chunks through one sequence that is emptied for each.
 class ChunkRunner {
  public:
-  explicit ChunkRunner(const Session& session)
+  explicit ChunkRunner(const engine::Session& session)
       : vocab_size_(session.model->config.vocab_size),
-        runner_(session.make_runner(session.shape.context)) {}
+        runner_(session.make_runner(session.options.context)) {}
 
   void operator()(std::span<const int32_t> tokens, int64_t first_position,
                   const eval::ScorePosition& score) {
@@ -77,7 +77,7 @@ class Eval final : public Command {
       fail(ErrorKind::usage, "eval: --context: at least {} expected, got {}", kLeastContext,
            context);
     const std::string text = read_text("eval", "text", std::nullopt, file_, false);
-    const Session session = load_session(
+    const engine::Session session = load_session(
         model_flags_, {.context = context, .max_rows = kLogitRows, .max_logit_rows = kLogitRows},
         log);
     measure(session, text, log);
@@ -85,7 +85,7 @@ class Eval final : public Command {
   }
 
  private:
-  void measure(const Session& session, std::string_view text, const Log& log) {
+  void measure(const engine::Session& session, std::string_view text, const Log& log) {
     const text::Tokenizer& tokenizer = session.tokenizer();
     const text::VocabSpec& vocab = tokenizer.spec();
     if (vocab.add_eos)
@@ -93,7 +93,7 @@ class Eval final : public Command {
            "{}: perplexity of a model whose tokenizer ends every text with EOS",
            session.model->config.file);
     eval::PerplexityOptions options{
-        .context = session.shape.context, .chunk_limit = chunks_, .first_token = std::nullopt};
+        .context = session.options.context, .chunk_limit = chunks_, .first_token = std::nullopt};
     if (vocab.add_bos && vocab.bos >= 0) options.first_token = vocab.bos;
 
     // As llama.cpp does, names of special tokens in the text are plain text.
@@ -119,11 +119,11 @@ class Eval final : public Command {
     print(session, result, seconds);
   }
 
-  void print(const Session& session, const eval::Perplexity& result, double seconds) const {
+  void print(const engine::Session& session, const eval::Perplexity& result, double seconds) const {
     if (!json_) {
       write_output(fmt::format("perplexity {:.4f} +- {:.4f} ({} tokens of {} chunks of {})\n",
                                result.perplexity, result.error, result.scored_tokens, result.chunks,
-                               session.shape.context));
+                               session.options.context));
       return;
     }
     write_output(to_text(JsonBuilder{{"model", *model_flags_.path},
@@ -134,8 +134,8 @@ class Eval final : public Command {
                                      {"mean_nll", result.mean_nll},
                                      {"scored_tokens", result.scored_tokens},
                                      {"chunks", result.chunks},
-                                     {"context", session.shape.context},
-                                     {"kv_type", kv_type_name(session.kv_type)},
+                                     {"context", session.options.context},
+                                     {"kv_type", kv_type_name(session.options.kv_type)},
                                      {"seconds", seconds},
                                      {"backend", session.backend->description()},
                                      {"kernels", session.kernels()}},

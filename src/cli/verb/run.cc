@@ -9,14 +9,13 @@
 #include "base/json_write.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "chat/conversation.h"
 #include "cli/command.h"
 #include "cli/input_text.h"
-#include "cli/model_session.h"
+#include "cli/model_flags.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
+#include "engine/chat_prompt.h"
 #include "engine/generate.h"
-#include "format/chat_template.h"
 #include "format/limits.h"
 
 namespace bittern::cli {
@@ -26,13 +25,6 @@ constexpr int64_t kMaxTokensMax = int64_t{1} << 30;
 constexpr int64_t kLogProbabilitiesMax = 1000;
 
 double per_second(double count, double seconds) { return seconds > 0.0 ? count / seconds : 0.0; }
-
-// What the model reads.
-struct Prompt {
-  std::string text;
-  std::vector<text::TextRange> literal;  // what the user wrote: never special tokens
-  bool templated = false;
-};
 
 // What a run is measured by.
 struct Statistics {
@@ -94,11 +86,11 @@ class Run final : public Command {
 
  private:
   void check_flags() const;
-  Prompt prepare(const format::Checkpoint& checkpoint, const Log& log) const;
-  engine::Generation generate(const Session& session, const std::vector<int32_t>& ids);
-  void print_statistics(const Session& session, const Statistics& statistics,
+  engine::Prompt prepare(const format::Checkpoint& checkpoint, const Log& log) const;
+  engine::Generation generate(const engine::Session& session, const std::vector<int32_t>& ids);
+  void print_statistics(const engine::Session& session, const Statistics& statistics,
                         const engine::Generation& generation, const Log& log) const;
-  JsonBuilder document(const Session& session, const std::vector<int32_t>& ids,
+  JsonBuilder document(const engine::Session& session, const std::vector<int32_t>& ids,
                        const engine::Generation& generation, const Statistics& statistics) const;
 
   ModelFlags model_flags_;
@@ -148,10 +140,10 @@ void Run::declare(Flags& flags) {
       "where it has any. Keys and values are kept as f16 unless --kv-type says otherwise.");
 }
 
-engine::Generation Run::generate(const Session& session, const std::vector<int32_t>& ids) {
+engine::Generation Run::generate(const engine::Session& session, const std::vector<int32_t>& ids) {
   engine::SequenceRunner runner = session.make_runner(
       options_.max_tokens ? static_cast<int64_t>(ids.size()) + *options_.max_tokens
-                          : session.shape.context);
+                          : session.options.context);
   const engine::LogitSource source{
       .step = [&](std::span<const int32_t> tokens) { return runner.step(tokens, 1); },
       .cut_step =
@@ -159,7 +151,7 @@ engine::Generation Run::generate(const Session& session, const std::vector<int32
             return runner.step(tokens, 1, {&cut, 1});
           },
       .vocab_size = session.model->config.vocab_size,
-      .context = session.shape.context,
+      .context = session.options.context,
       .max_step_tokens = runner.max_rows()};
   return engine::generate(source, session.tokenizer(), ids, options_, [&](std::string_view piece) {
     text_ += piece;
@@ -180,26 +172,24 @@ void Run::check_flags() const {
 }
 
 // The prompt in the model's chat template, or as it is where there is none.
-Prompt Run::prepare(const format::Checkpoint& checkpoint, const Log& log) const {
-  if (raw_) return {.text = prompt_, .literal = {}};
-  std::vector<format::ChatTemplateSource> templates;
+engine::Prompt Run::prepare(const format::Checkpoint& checkpoint, const Log& log) const {
+  if (raw_) return {.text = prompt_};
+  std::optional<engine::ChatTemplate> chat_template;
   if (template_file_)
-    templates.push_back({"default", read_text_file(*template_file_, format::kChatTemplateBytesMax),
-                         *template_file_});
+    chat_template.emplace(read_text_file(*template_file_, format::kChatTemplateBytesMax),
+                          *template_file_, checkpoint);
   else
-    templates = format::read_chat_templates(checkpoint);
-  const auto* source = format::choose_chat_template(templates, std::nullopt, false);
-  if (source == nullptr) {
+    chat_template = engine::ChatTemplate::of(checkpoint, false);
+  if (!chat_template) {
     if (system_ || template_variables_)
       fail(ErrorKind::usage, "run: {}: the model has no chat template; see --chat-template",
            system_ ? "--system" : "--template-kwargs");
     log.detail("the model has no chat template: it gets the prompt as it is");
-    return {.text = prompt_, .literal = {}};
+    return {.text = prompt_};
   }
   chat::Conversation conversation;
   if (system_) conversation.messages.push_back(chat::message("system", *system_));
   conversation.messages.push_back(chat::message("user", prompt_));
-  conversation.special_tokens = format::read_special_tokens(checkpoint);
   if (template_variables_) {
     const auto document = json::Document::parse(*template_variables_, "run: --template-kwargs");
     const chat::Value given = chat::Value::from_json(document->root());
@@ -207,28 +197,24 @@ Prompt Run::prepare(const format::Checkpoint& checkpoint, const Log& log) const 
       fail(ErrorKind::usage, "run: --template-kwargs: a JSON object expected");
     conversation.variables = *given.dict();
   }
-  const auto parsed =
-      chat::Template::parse(source->text, fmt::format("{}: chat template", source->file));
-  chat::Rendered rendered = chat::render(parsed, std::move(conversation));
-  log.detail("chat template '{}' of {}", printable(source->name, 40), source->file);
-  return {
-      .text = std::move(rendered.text), .literal = std::move(rendered.literal), .templated = true};
+  log.detail("{}", chat_template->name());
+  return chat_template->render(std::move(conversation));
 }
 
 int Run::run(const Log& log) {
   check_flags();
   prompt_ = read_text("run", "prompt", prompt_argument_, prompt_file_, true);
 
-  const Session session = load_session(model_flags_,
-                                       {.context = model_flags_.context.value_or(0),
-                                        .cut_logits = !log_probability_count_.has_value()},
-                                       log);
+  const engine::Session session = load_session(model_flags_,
+                                               {.context = model_flags_.context.value_or(0),
+                                                .cut_logits = !log_probability_count_.has_value()},
+                                               log);
   const model::Model& model = *session.model;
   const text::Tokenizer& tokenizer = session.tokenizer();
   const engine::SamplingOptions defaults = engine::default_sampling(model.generation);
   engine::validate(defaults, ErrorKind::bad_input, model.config.file);
   options_.sampling =
-      sampling_flags_.over(defaults, session.shape.context,
+      sampling_flags_.over(defaults, session.options.context,
                            std::min<int64_t>(tokenizer.vocab_size(), model.config.vocab_size));
   options_.max_tokens = max_tokens_ ? max_tokens_ : model.generation.max_tokens;
   options_.stops = stops_;
@@ -236,12 +222,9 @@ int Run::run(const Log& log) {
   options_.top_log_probability_count = log_probability_count_;
   options_.cancelled = interrupt::requested;
 
-  const Prompt prompt = prepare(model.checkpoint, log);
+  const engine::Prompt prompt = prepare(model.checkpoint, log);
   prompt_ = prompt.text;
-  // A template writes the special tokens itself, the first one included.
-  const std::vector<int32_t> ids = tokenizer.encode(
-      prompt_,
-      {.add_special = !prompt.templated, .parse_special = true, .literal = prompt.literal});
+  const std::vector<int32_t> ids = engine::encode(tokenizer, prompt);
   if (echo_ && !json_) write_output(prompt_);
   const engine::Generation generation = generate(session, ids);
   const Statistics statistics{.prompt_tokens = static_cast<int64_t>(ids.size()),
@@ -261,7 +244,7 @@ int Run::run(const Log& log) {
              : 0;
 }
 
-void Run::print_statistics(const Session& session, const Statistics& statistics,
+void Run::print_statistics(const engine::Session& session, const Statistics& statistics,
                            const engine::Generation& generation, const Log& log) const {
   log.info("");
   log.info("load    {:.2f} s, {} at most in memory", statistics.load_seconds,
@@ -273,11 +256,11 @@ void Run::print_statistics(const Session& session, const Statistics& statistics,
   log.info("text    {} tokens{}, end: {}", statistics.text_tokens, rate,
            engine::finish_reason_name(generation.finish_reason));
   log.info("kernel  {}; {}", session.backend->description(), fmt::join(session.kernels(), ", "));
-  log.info("context {}, KV {}, seed {}", session.shape.context, kv_type_name(session.kv_type),
-           options_.sampling.seed);
+  log.info("context {}, KV {}, seed {}", session.options.context,
+           kv_type_name(session.options.kv_type), options_.sampling.seed);
 }
 
-JsonBuilder Run::document(const Session& session, const std::vector<int32_t>& ids,
+JsonBuilder Run::document(const engine::Session& session, const std::vector<int32_t>& ids,
                           const engine::Generation& generation,
                           const Statistics& statistics) const {
   const text::Tokenizer& tokenizer = session.tokenizer();
@@ -308,8 +291,8 @@ JsonBuilder Run::document(const Session& session, const std::vector<int32_t>& id
             {"text_tokens", statistics.text_tokens},
             {"decode_tokens_per_second", statistics.decode_rate()},
             {"peak_memory_bytes", memory::peak_resident_bytes()},
-            {"context", session.shape.context},
-            {"kv_type", kv_type_name(session.kv_type)},
+            {"context", session.options.context},
+            {"kv_type", kv_type_name(session.options.kv_type)},
             {"backend", session.backend->description()},
             {"packed_weights", session.cache ? session.cache->state() : "off"},
             {"kernels", session.kernels()}}}};

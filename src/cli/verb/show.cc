@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/model_facts.h"
-#include "cli/model_session.h"
+#include "cli/model_flags.h"
 #include "cli/output.h"
 #include "store/remote_model.h"
 #include "store/resolve.h"
@@ -174,7 +174,7 @@ std::string Show::page(const format::Checkpoint& checkpoint, const ModelFacts& f
   if (facts.plan) {
     text += fmt::format("\nmemory for {} positions, KV {}\n", facts.context,
                         kv_type_name(plan_options_.kv_type));
-    for (const std::string& line : plan_lines(*facts.plan)) text += "  " + line + "\n";
+    for (const std::string& line : model::plan_lines(*facts.plan)) text += "  " + line + "\n";
   }
   text += "\nmetadata\n";
   for (const auto& [key, value] : facts.metadata)

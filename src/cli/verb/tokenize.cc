@@ -2,7 +2,7 @@
 #include "base/json_write.h"
 #include "cli/command.h"
 #include "cli/input_text.h"
-#include "cli/model_session.h"
+#include "cli/model_flags.h"
 #include "cli/output.h"
 
 namespace bittern::cli {
