@@ -96,6 +96,7 @@ JsonBuilder result_json(const Result& result, const std::optional<Limits>& limit
             {"float32", result.work.float32_operations},
             {"bfloat16", result.work.bfloat16_operations}}},
           {"refined_rows", or_null(result.refined_rows)},
+          {"engine_share", result.engine_share},
           {"bytes_per_second", result.bytes_per_second()},
           {"operations_per_second", result.operations_per_second()},
           {"memory_share", or_null(shares.memory)},

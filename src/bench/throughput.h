@@ -1,17 +1,19 @@
 // Tokens a second of a model at a place of its context: prefill of a prompt behind `depth`
-// positions, or decoding of `batch` sequences that each hold `depth` positions. The context is
-// put there directly, as random keys and values through the backend's own store, so that a depth
-// of thousands costs nothing to reach and is read from memory like a real one.
+// positions, or decoding of `batch` sequences that each hold `depth` positions. Requests run
+// through the engine, so planning, sampling (the default chain) and making text are in the time;
+// only the context before is put there directly (standing_context.h).
 //
 // The tokens are arbitrary: the time does not depend on them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
 
 #include "backend/backend.h"
+#include "base/thread_pool.h"
 #include "bench/samples.h"
 #include "bench/step_work.h"
 #include "model/model.h"
@@ -27,7 +29,11 @@ struct Case {
   int64_t tokens = 0;  // of the prompt; or made for each sequence
   int64_t batch = 1;   // sequences side by side (decode)
 
-  int64_t positions() const { return depth + tokens; }
+  // Of the context that one sequence needs. Decoding begins behind a token, whatever the depth, and
+  // what the last step draws has a place, too.
+  int64_t positions() const {
+    return phase == Phase::prefill ? depth + tokens : std::max<int64_t>(depth, 1) + tokens + 1;
+  }
 };
 
 struct Result {
@@ -39,6 +45,8 @@ struct Result {
   // Rows of the output layer's weights that were read in full for a row of logits, beside its
   // coarse plane; nothing where the whole layer was.
   std::optional<double> refined_rows = std::nullopt;
+  // Of the slices' time what the engine took beside the model: planning, drawing, telling.
+  double engine_share = 0.0;
 
   double bytes_per_second() const;
   double operations_per_second() const;
@@ -52,10 +60,17 @@ struct ThroughputOptions {
   uint64_t seed = 1;
 };
 
+// What is measured; all must outlive the call.
+struct Subject {
+  const model::Model& model;
+  backend::Backend& backend;
+  ThreadPool& threads;
+  backend::KvType kv_type = backend::KvType::f16;
+};
+
 // `advanced` is told the tokens of each slice; may be null, may throw to give up. Throws
 // Error{resources} where keys and values do not fit. Positions must be within the model's context.
-Result measure_case(const model::Model& model, backend::Backend& backend, backend::KvType kv_type,
-                    const Case& what, const ThroughputOptions& options,
+Result measure_case(const Subject& subject, const Case& what, const ThroughputOptions& options,
                     const std::function<void(int64_t)>& advanced);
 
 }  // namespace bittern::bench

@@ -97,6 +97,10 @@ struct Loaded {
   std::unique_ptr<model::Model> model;
 };
 
+Subject subject(Loaded& loaded, backend::KvType kv_type) {
+  return {*loaded.model, *loaded.backend, loaded.pool, kv_type};
+}
+
 format::Checkpoint made(std::string_view shape, const SyntheticOptions& options) {
   ThreadPool pool(2);
   return make_synthetic(find_shape(shape), plan_synthetic(find_shape(shape), options), options.seed,
@@ -169,7 +173,7 @@ TEST(Throughput, MeasuresBothPhasesAtDepthAndInBatches) {
   const auto count = [&](int64_t tokens) { told += tokens; };
   const Case prompt{.phase = Phase::prefill, .depth = 65, .tokens = 48};
   const Result prefill =
-      measure_case(*loaded.model, *loaded.backend, backend::KvType::f16, prompt, options, count);
+      measure_case(subject(loaded, backend::KvType::f16), prompt, options, count);
   EXPECT_EQ(prefill.repetitions, 2);
   EXPECT_EQ(prefill.slice_seconds.size(), 2u);
   EXPECT_EQ(told, 96);
@@ -177,8 +181,10 @@ TEST(Throughput, MeasuresBothPhasesAtDepthAndInBatches) {
 
   const Case text{.phase = Phase::decode, .depth = 100, .tokens = 3, .batch = 4};
   const Result decode =
-      measure_case(*loaded.model, *loaded.backend, backend::KvType::int8, text, options, nullptr);
+      measure_case(subject(loaded, backend::KvType::int8), text, options, nullptr);
   EXPECT_EQ(decode.slice_seconds.size(), 6u);
+  EXPECT_GT(decode.engine_share, 0.0);
+  EXPECT_LT(decode.engine_share, 1.0);
   EXPECT_LE(decode.tokens_per_second.least, decode.tokens_per_second.median);
   EXPECT_LE(decode.tokens_per_second.median, decode.tokens_per_second.most);
 
@@ -202,7 +208,7 @@ TEST(Throughput, MeasuresBothPhasesAtDepthAndInBatches) {
 
 TEST(Throughput, StopsRepeatingWhenTimeIsUp) {
   Loaded loaded(made("tiny", {}));
-  const Result result = measure_case(*loaded.model, *loaded.backend, backend::KvType::f16,
+  const Result result = measure_case(subject(loaded, backend::KvType::f16),
                                      {.phase = Phase::decode, .tokens = 1},
                                      {.repetitions = 1000000, .seconds = 0.0}, nullptr);
   EXPECT_LT(result.repetitions, 1000);

@@ -330,16 +330,19 @@ class Bench final : public Command {
     Progress progress("bench", total, Progress::Unit::items, "tokens",
                       log.level() == Log::Level::quiet);
     int64_t due = 0;
+    const bench::Subject subject{*session.model, *session.backend, *session.threads,
+                                 session.options.kv_type};
     for (const bench::Case& what : cases_) {
-      report_.results.push_back(measure_case(*session.model, *session.backend,
-                                             session.options.kv_type, what, options,
-                                             [&](int64_t tokens) { progress.advance(tokens); }));
+      report_.results.push_back(
+          measure_case(subject, what, options, [&](int64_t tokens) { progress.advance(tokens); }));
       // What the clock cut short counts as done.
       due += options.repetitions * what.tokens * what.batch;
       progress.skip(due - progress.done());
-      log.detail("{} of {} tokens at depth {}, batch {}: {:.2f} tokens/s", phase_name(what.phase),
-                 what.tokens, what.depth, what.batch,
-                 report_.results.back().tokens_per_second.median);
+      const bench::Result& result = report_.results.back();
+      log.detail(
+          "{} of {} tokens at depth {}, batch {}: {:.2f} tokens/s, {:.2f} % beside the model",
+          phase_name(what.phase), what.tokens, what.depth, what.batch,
+          result.tokens_per_second.median, result.engine_share * 100.0);
     }
   }
 
