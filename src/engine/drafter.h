@@ -28,6 +28,8 @@ class Drafter {
   // What may follow `tokens`; no guesses where it has no idea. What has come since the last call
   // tells how right those guesses were, computed or not.
   virtual Guesses guess(std::span<const int32_t> tokens, const GuessLimits& limits) = 0;
+  // The text is `tokens`, prompt and all, and others of its tenant may be guessed by it.
+  virtual void ended(std::span<const int32_t> tokens) { static_cast<void>(tokens); }
 };
 
 // How right guesses are, learned one by one: few must tell.
@@ -42,6 +44,7 @@ class GuessRecord {
   double probability_;
 };
 
-using MakeDrafter = std::function<std::unique_ptr<Drafter>()>;
+struct Request;
+using MakeDrafter = std::function<std::unique_ptr<Drafter>(const Request& request)>;
 
 }  // namespace bittern::engine

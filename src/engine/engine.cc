@@ -277,7 +277,7 @@ void Engine::guess() {
     const int64_t most =
         std::min({options_.max_guesses, text->text->left() - 1, context_ - length});
     if (most <= 0) continue;
-    if (!text->drafter) text->drafter = options_.make_drafter();
+    if (!text->drafter) text->drafter = options_.make_drafter(text->job->request);
     Guesses guesses = text->drafter->guess(text->tokens, {most, token_seconds});
     const auto count = std::ssize(guesses.tokens);
     int64_t worth = cost_.guess_rows(rows, guesses.probability, count);
@@ -426,6 +426,7 @@ void Engine::tell(Sequence& sequence, Delta delta) {
     job.finished.push_back({std::move(held), sequence.text->mean_log_probability()});
   }
   if (!is_last) return;
+  if (sequence.drafter && job.request.reuse_prefix) sequence.drafter->ended(sequence.tokens);
   {
     const std::lock_guard lock(mutex_);
     stats_.generated_tokens += sequence.text->generated();

@@ -107,7 +107,10 @@ class Schedule {
   void run() {
     FakeModel model(limits_);
     options_.clock = [&model] { return model.now; };
-    if (guesses_) options_.make_drafter = [&model] { return std::make_unique<HalfRight>(model); };
+    if (guesses_)
+      options_.make_drafter = [&model](const Request&) {
+        return std::make_unique<HalfRight>(model);
+      };
     Engine engine(model, nullptr, options_);
     heard_.resize(plans_.size());
     std::vector<int64_t> ids(plans_.size());

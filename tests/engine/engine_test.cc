@@ -183,9 +183,8 @@ TEST_P(EngineOnModel, WhatAGrammarAllows) {
   const auto model = step_model(20);
   std::vector<std::string> texts[2];
   for (const bool together : {true, false}) {
-    Engine engine(*model, &tokenizer(), {.max_sequences = together ? 6 : 1, .make_drafter = [] {
-                                           return std::make_unique<RepeatDrafter>();
-                                         }});
+    Engine engine(*model, &tokenizer(),
+                  {.max_sequences = together ? 6 : 1, .make_drafter = repeat_drafters()});
     std::vector<Answers> answers(6);
     for (uint64_t seed = 0; seed < answers.size(); ++seed) {
       Request constrained = request(kLong.substr(0, 40 + seed), seed);

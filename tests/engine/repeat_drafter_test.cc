@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "engine/request.h"
 #include "engine/suffix_automaton.h"
 
 namespace bittern::engine {
@@ -87,6 +88,20 @@ TEST(RepeatDrafter, LearnsHowRightItIsWhetherOrNotGuessesAreComputed) {
   EXPECT_GT(last_right, first_right);
   EXPECT_GT(last_right, 0.95);
   EXPECT_LT(last_wrong, 0.5);
+}
+
+TEST(RepeatDrafter, GoesOnAsAnEarlierTextOfTheTenantDid) {
+  const MakeDrafter make = repeat_drafters();
+  Request mine, other;
+  mine.tenant = "mine";
+  other.tenant = "other";
+  make(mine)->ended(Tokens{1, 2, 3, 4, 5, 6, 7, 8, 9});
+  EXPECT_EQ(make(mine)->guess(Tokens{20, 3, 4, 5, 6}, {3}).tokens, (Tokens{7, 8, 9}));
+  EXPECT_EQ(make(mine)->guess(Tokens{20, 5, 6, 7, 8}, {3}).tokens, (Tokens{9}));
+  EXPECT_TRUE(make(mine)->guess(Tokens{20, 4, 5, 6}, {3}).tokens.empty());
+  EXPECT_TRUE(make(other)->guess(Tokens{20, 3, 4, 5, 6}, {3}).tokens.empty());
+  // A longer repeat of its own is the better guess.
+  EXPECT_EQ(make(mine)->guess(Tokens{2, 3, 4, 5, 6, 30, 2, 3, 4, 5, 6}, {1}).tokens, (Tokens{30}));
 }
 
 }  // namespace
