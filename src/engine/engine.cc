@@ -28,7 +28,8 @@ Engine::Engine(StepModel& model, const text::Tokenizer* tokenizer, EngineOptions
       pages_(limits_.page_count),
       scheduler_(pages_, {.max_rows = limits_.max_rows,
                           .max_logit_rows = limits_.max_logit_rows,
-                          .max_sequences = options_.max_sequences}) {
+                          .max_sequences = std::min({options_.max_sequences, limits_.max_rows,
+                                                     limits_.max_logit_rows})}) {
   rows_.reserve(static_cast<size_t>(limits_.max_rows));
   if (options_.prefixes) scheduler_.restore = [this](Sequence& sequence) { restore(sequence); };
 }
@@ -258,8 +259,8 @@ void Engine::record(const EngineStats& step) {
   stats_.other_seconds += step.other_seconds;
 }
 
-// As many guesses as are worth their rows. Now and then a few that are not, as what rows cost may
-// have been a bad moment of the machine.
+// As many guesses as are worth their rows. Now and then a few that are not, or none, as what rows
+// cost may have been a bad moment of the machine, or is long ago.
 void Engine::guess() {
   if (!options_.make_drafter) return;
   std::vector<Sequence*> decoding;
@@ -270,7 +271,8 @@ void Engine::guess() {
   if (decoding.empty()) return;
   auto rows = std::ssize(decoding);
   const double token_seconds = cost_.decode_seconds(rows) / static_cast<double>(rows);
-  const bool tries = ++guess_turns_ % kTryEvery == 0;
+  const int64_t turn = ++guess_turns_ % kTryEvery;
+  const bool tries = turn == 0, rests = turn == kTryEvery / 2;
   for (Sequence* text : decoding) {
     const auto length = std::ssize(text->tokens);
     // The last token of a text is never computed, nor is any behind the end of the context.
@@ -282,6 +284,7 @@ void Engine::guess() {
     const auto count = std::ssize(guesses.tokens);
     int64_t worth = cost_.guess_rows(rows, guesses.probability, count);
     if (tries && guesses.probability > kTryProbability) worth = std::max(worth, count / 2);
+    if (rests) worth = 0;
     guesses.tokens.resize(static_cast<size_t>(worth));
     rows += worth;
     text->draft = std::move(guesses.tokens);

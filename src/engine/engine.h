@@ -32,7 +32,7 @@
 namespace bittern::engine {
 
 struct EngineOptions {
-  int64_t max_sequences = 16;  // that run at once
+  int64_t max_sequences = 16;  // that run at once; no more than the model's logit rows
   int64_t max_queued_requests = 512;
   int64_t max_queued_tokens = int64_t{1} << 22;  // of their prompts
   MakeDrafter make_drafter = {};                 // none: no guesses

@@ -17,12 +17,13 @@ class StepCost {
   int64_t prompt_rows(int64_t decode_rows, int64_t most) const;
 
   // How many of at most `most` guesses beside `decode_rows` rows are worth computing, where each is
-  // right with `probability` if those before it are: as many as give the most tokens a second. Rows
-  // that were never tried count as free, so they are tried.
+  // right with `probability` if those before it are: as many as give the most tokens a second. None
+  // before a step of the rows alone was seen; more rows than ever were tried count as free, so they
+  // are tried.
   int64_t guess_rows(int64_t decode_rows, double probability, int64_t most) const;
 
-  // What a step of so many decoding rows alone takes: of the nearest number that was seen; 0 where
-  // none was.
+  // What a step of so many decoding rows alone takes, between the numbers that were seen, or of the
+  // nearest one; 0 where none was.
   double decode_seconds(int64_t rows) const;
 
   // Who decodes waits at most 4 of its own steps for a token; the rest is for what is mispredicted.

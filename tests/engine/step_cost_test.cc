@@ -28,6 +28,17 @@ TEST(StepCost, LearnsFromMixedSteps) {
   EXPECT_EQ(cost.prompt_rows(5, 512), cost.prompt_rows(4, 512));
 }
 
+TEST(StepCost, BetweenWhatWasSeenStepsGrowEvenly) {
+  StepCost cost;
+  EXPECT_EQ(cost.decode_seconds(3), 0.0);
+  cost.observe(2, 0, 0.010);
+  EXPECT_DOUBLE_EQ(cost.decode_seconds(1), 0.010);
+  EXPECT_DOUBLE_EQ(cost.decode_seconds(9), 0.010);
+  cost.observe(6, 0, 0.030);
+  EXPECT_DOUBLE_EQ(cost.decode_seconds(3), 0.015);
+  EXPECT_DOUBLE_EQ(cost.decode_seconds(100), 0.030);
+}
+
 TEST(StepCost, HoweverDearARowAPromptGoesOn) {
   StepCost cost;
   cost.observe(1, 0, 0.001);
@@ -37,7 +48,10 @@ TEST(StepCost, HoweverDearARowAPromptGoesOn) {
 
 TEST(StepCost, GuessesAreComputedWhereTheyGain) {
   StepCost cost;
-  EXPECT_EQ(cost.guess_rows(1, 0.9, 8), 8) << "nothing is known: tried";
+  EXPECT_EQ(cost.guess_rows(1, 0.9, 8), 0) << "nothing to compare with";
+  cost.observe(9, 0, 0.020);
+  EXPECT_EQ(cost.guess_rows(1, 0.9, 8), 0) << "nothing to compare with";
+  cost = {};
   cost.observe(1, 0, 0.020);
   EXPECT_EQ(cost.guess_rows(1, 0.9, 8), 8) << "dearer steps were not seen: tried";
   for (int64_t rows = 2; rows <= 9; ++rows)
@@ -47,6 +61,15 @@ TEST(StepCost, GuessesAreComputedWhereTheyGain) {
   const int64_t some = cost.guess_rows(1, 0.6, 8);
   EXPECT_GT(some, 0);
   EXPECT_LT(some, 8);
+}
+
+TEST(StepCost, AMomentOfTheMachineIsNoReasonToGuess) {
+  StepCost cost;
+  for (int64_t rows = 2; rows <= 9; ++rows) cost.observe(rows, 0, 0.010);
+  cost.observe(1, 0, 0.010);
+  for (int step = 0; step < 3; ++step) cost.observe(1, 0, 5.0);
+  EXPECT_LE(cost.decode_seconds(1), 0.020);
+  EXPECT_EQ(cost.guess_rows(1, 0.0, 8), 0);
 }
 
 TEST(StepCost, GuessesThatCostWhatTheyGiveAreNotComputed) {
