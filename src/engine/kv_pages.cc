@@ -101,20 +101,6 @@ std::vector<int32_t> KvPages::find(std::string_view salt, std::span<const int32_
   return pages;
 }
 
-int64_t KvPages::known_tokens(std::string_view salt, std::span<const int32_t> tokens) const {
-  const auto root = roots_.find(salt);
-  if (root == roots_.end()) return 0;
-  int64_t known = 0;
-  for (Serial parent = root->second.serial; tokens.size() >= kPage;
-       tokens = tokens.subspan(kPage)) {
-    const int32_t page = child(parent, tokens.first(kPage));
-    if (page == kNone) break;
-    known += backend::kPageTokens;
-    parent = pages_[static_cast<size_t>(page)].serial;
-  }
-  return known;
-}
-
 int32_t KvPages::publish(std::string_view salt, std::span<const int32_t> pages,
                          std::span<const int32_t> tokens) {
   BITTERN_CHECK(!pages.empty() && tokens.size() == pages.size() * kPage, "{} pages, {} tokens",

@@ -42,8 +42,6 @@ class KvPages {
   // The pages that hold the first tokens of `tokens` under `salt`, as far as there are any; each
   // gets a user.
   std::vector<int32_t> find(std::string_view salt, std::span<const int32_t> tokens);
-  // How many of those tokens find() would give pages for.
-  int64_t known_tokens(std::string_view salt, std::span<const int32_t> tokens) const;
 
   // Lets others find the last of `pages`, in use, which holds the last kPageTokens of `tokens`; the
   // pages before it are published. Where another page holds the same already, the caller's user

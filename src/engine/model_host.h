@@ -49,7 +49,8 @@ struct HostOptions {
   EngineOptions engine;
 };
 
-// A model that is loaded, for as long as whoever acquired it holds on to it.
+// A model that is loaded, for as long as whoever acquired it holds on to it. The host must outlive
+// it: its engine wakes the host.
 class HostedModel {
  public:
   HostedModel(std::string name, int64_t bytes, LoadedModel loaded, EngineOptions options);

@@ -276,6 +276,15 @@ TEST_F(EngineManners, RefusesWhatCannotBeRunAndNamesIt) {
               r.sampling.logit_bias = {{-1, 1.0f}};
             }),
             "logit_bias: token -1, the vocabulary has 30");
+  EXPECT_EQ(refusal([](Request& r) { r.min_tokens = -1; }),
+            "min_tokens: at least 0 expected, got -1");
+  Request constrained = plain();
+  constrained.constraint = std::make_shared<chat::grammar::Constraint>(
+      chat::grammar::compile_regex("a"),
+      std::make_shared<chat::grammar::TokenTrie>(std::vector<std::string>{"a"},
+                                                 std::vector<int32_t>{}));
+  EXPECT_EQ(refused([&] { engine.submit(constrained, {}); }, ErrorKind::unsupported),
+            "constraint: the model has no tokenizer");
   EXPECT_FALSE(engine.has_work());
 }
 
