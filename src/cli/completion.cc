@@ -163,7 +163,8 @@ std::string fish_flags(std::string_view verb, const Flags& flags) {
   for (const FlagSpec& flag : flags.declared_flags()) {
     std::string line = fmt::format("complete -c bittern -n '__fish_seen_subcommand_from {}'", verb);
     for (const std::string& name : names_of(flag))
-      line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+      line += name.starts_with("--") ? " -l " + name.substr(2)
+                                     : (name.size() > 2 ? " -o " : " -s ") + name.substr(1);
     if (!flag.value_name.empty()) line += " -r";
     text += fmt::format("{} -d {}\n", line, quoted(flag.help));
   }

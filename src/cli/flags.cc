@@ -28,6 +28,14 @@ constexpr ForeignFlag kForeignFlags[] = {
     {"--cache-type-k", "use --kv-type"},
     {"--cache-type-v", "use --kv-type"},
     {"--file", "use -f"},
+    {"--choices", "use --num-choices for several texts, --choice for one of some given texts"},
+    {"--num-return-sequences", "use --num-choices"},
+    {"--guided-json", "use --json-schema"},
+    {"--guided-regex", "use --regex"},
+    {"--guided-choice", "use --choice"},
+    {"--guided-grammar", "use --grammar"},
+    {"--spec-type", "use --speculation off, lookup or draft"},
+    {"--lookup", "use --speculation lookup"},
 };
 
 std::vector<std::string> split_names(std::string_view names) {
@@ -38,6 +46,11 @@ std::vector<std::string> split_names(std::string_view names) {
     if (comma == std::string_view::npos) return result;
     names.remove_prefix(comma + 1);
   }
+}
+
+// llama.cpp's short names of two letters ("-jf"), which CLI11 would read as a letter and its value.
+bool has_two_letters(std::string_view name) {
+  return name.size() == 3 && name[0] == '-' && name[1] != '-';
 }
 
 // The last of the names, which is the long one: what messages call the flag.
@@ -87,9 +100,35 @@ struct Flags::Parser {
   CLI::App app;
   // Run after the words are sorted; each reads one option's values into its target.
   std::vector<std::function<void()>> readers;
+  // Names of two letters, and what they stand for.
+  std::vector<std::pair<std::string, std::string>> two_letters;
+
+  // The names that CLI11 is told; the others are replaced before it sees the command line.
+  std::string taken(const std::string& names) {
+    const std::vector<std::string> all = split_names(names);
+    std::vector<std::string> taken;
+    for (const std::string& name : all) {
+      if (has_two_letters(name))
+        two_letters.emplace_back(name, all.back());
+      else
+        taken.push_back(name);
+    }
+    return fmt::format("{}", fmt::join(taken, ","));
+  }
+
+  std::vector<std::string> replaced(std::span<const std::string> arguments) const {
+    std::vector<std::string> words(arguments.begin(), arguments.end());
+    for (std::string& word : words) {
+      if (word == "--") break;
+      const size_t length = std::min(word.find('='), word.size());
+      for (const auto& [name, meant] : two_letters)
+        if (std::string_view(word).substr(0, length) == name) word.replace(0, length, meant);
+    }
+    return words;
+  }
 
   CLI::Option* add(const std::string& names, bool repeated) {
-    CLI::Option* option = app.add_option(names, [](const CLI::results_t&) { return true; });
+    CLI::Option* option = app.add_option(taken(names), [](const CLI::results_t&) { return true; });
     option->expected(1)->allow_extra_args(false);
     option->multi_option_policy(repeated ? CLI::MultiOptionPolicy::TakeAll
                                          : CLI::MultiOptionPolicy::TakeLast);
@@ -204,7 +243,8 @@ void Flags::choice(FlagSpec spec, std::optional<std::string>* target,
 void Flags::note(std::string paragraph) { notes_.push_back(std::move(paragraph)); }
 
 bool Flags::parse(std::span<const std::string> arguments) {
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11's convention
+  std::vector<std::string> reversed = parser_->replaced(arguments);
+  std::reverse(reversed.begin(), reversed.end());  // CLI11's convention
   std::string problem;
   try {
     parser_->app.parse(reversed);

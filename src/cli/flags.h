@@ -13,7 +13,7 @@
 
 namespace bittern::cli {
 
-// A flag's names: "-n,--max-tokens" or "--json".
+// A flag's names: "-n,--max-tokens", "--json" or "-jf,--json-schema-file".
 struct FlagSpec {
   std::string names;
   std::string value_name;  // "N"; empty for a switch

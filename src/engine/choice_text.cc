@@ -96,7 +96,8 @@ TokenMask ChoiceText::mask() {
 }
 
 backend::HeadCut ChoiceText::cut(int64_t guesses) {
-  if (!mask_.empty() || wants_log_probabilities() || (guesses > 0 && sampler_.changes_with_text()))
+  const bool is_masked = grammar_ || generated_ < request_.min_tokens;
+  if (is_masked || wants_log_probabilities() || (guesses > 0 && sampler_.changes_with_text()))
     return {};
   return sampler_.cut();
 }

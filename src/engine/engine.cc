@@ -281,6 +281,10 @@ void Engine::guess() {
     if (most <= 0) continue;
     if (!text->drafter) text->drafter = options_.make_drafter(text->job->request);
     Guesses guesses = text->drafter->guess(text->tokens, {most, token_seconds});
+    // A draft model may have more rows in its output layer.
+    const auto unknown = std::ranges::find_if(
+        guesses.tokens, [&](int32_t token) { return token < 0 || token >= limits_.vocab_size; });
+    guesses.tokens.erase(unknown, guesses.tokens.end());
     const auto count = std::ssize(guesses.tokens);
     int64_t worth = cost_.guess_rows(rows, guesses.probability, count);
     if (tries && guesses.probability > kTryProbability) worth = std::max(worth, count / 2);

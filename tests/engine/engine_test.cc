@@ -1,4 +1,4 @@
-// The engine's answers on the example model: as generate() gives them one by one, whatever runs
+// The engine's answers on the example model: as a plain loop gives them one by one, whatever runs
 // beside; and its manners: stops, cancels, full queues, bad requests.
 #include "engine/engine.h"
 
@@ -10,7 +10,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "engine/fake_model.h"
-#include "engine/generate.h"
+#include "engine/plain_generation.h"
 #include "engine/repeat_drafter.h"
 #include "engine/sequence_runner.h"
 #include "kernel/select.h"
@@ -75,18 +75,9 @@ class EngineOnModel : public testing::TestWithParam<backend::KvType> {
     return request;
   }
 
-  Generation alone(const Request& request, std::string& text) {
+  PlainGeneration alone(const Request& request) {
     SequenceRunner runner(*model_, *backend_, {.context = 256, .kv_type = GetParam()});
-    GenerateOptions options;
-    options.sampling = request.sampling;
-    options.max_tokens = request.max_tokens;
-    options.stops = request.stops;
-    options.top_log_probability_count = request.top_log_probability_count;
-    return generate(
-        {.step = [&](std::span<const int32_t> tokens) { return runner.step(tokens, 1); },
-         .vocab_size = model_->config.vocab_size,
-         .context = 256},
-        tokenizer(), request.prompt, options, [&](std::string_view piece) { text += piece; });
+    return generate_plainly(request, runner, tokenizer());
   }
 
   ThreadPool pool_{2};
@@ -126,11 +117,10 @@ TEST_P(EngineOnModel, WhatRunsBesideChangesNothing) {
   EXPECT_GT(engine.stats().preemptions, 0);
   EXPECT_EQ(engine.stats().used_pages, 0);
   for (size_t index = 0; index < requests.size(); ++index) {
-    std::string text;
-    const Generation expected = alone(requests[index], text);
+    const PlainGeneration expected = alone(requests[index]);
     const Heard& heard = answers[index].at(0);
     EXPECT_EQ(heard.tokens, expected.tokens) << index;
-    EXPECT_EQ(heard.text, text);
+    EXPECT_EQ(heard.text, expected.text);
     EXPECT_EQ(heard.ending->reason, expected.finish_reason);
     ASSERT_EQ(heard.log_probabilities.size(), expected.log_probabilities.size());
     for (size_t place = 0; place < expected.log_probabilities.size(); ++place)
@@ -151,9 +141,9 @@ TEST_P(EngineOnModel, ChoicesAreTheRequestWithTheNextSeeds) {
   for (const auto& [choice, heard] : answers) {
     Request one = many;
     one.sampling.seed += static_cast<uint64_t>(choice);
-    std::string text;
-    EXPECT_EQ(heard.tokens, alone(one, text).tokens) << choice;
-    EXPECT_EQ(heard.text, text);
+    const PlainGeneration expected = alone(one);
+    EXPECT_EQ(heard.tokens, expected.tokens) << choice;
+    EXPECT_EQ(heard.text, expected.text);
   }
   EXPECT_NE(answers[0].text, answers[1].text);
 }
@@ -161,8 +151,7 @@ TEST_P(EngineOnModel, ChoicesAreTheRequestWithTheNextSeeds) {
 TEST_P(EngineOnModel, StopStringsEndTheTextBeforeThem) {
   const auto model = step_model(8);
   Engine engine(*model, &tokenizer(), {});
-  std::string whole;
-  alone(request(kLong, 2), whole);
+  const std::string whole = alone(request(kLong, 2)).text;
   ASSERT_GT(whole.size(), 20u);
   Request stopped = request(kLong, 2);
   stopped.stops = {whole.substr(9, 5), "never said"};
@@ -362,6 +351,37 @@ TEST_F(EngineManners, NoTokensMayBeWanted) {
   EXPECT_TRUE(scored.at(0).tokens.empty());
   EXPECT_EQ(scored.at(0).prompt_log_probabilities.size(), 39u);
   EXPECT_EQ(scored.at(0).ending->reason, FinishReason::max_tokens);
+}
+
+// The prompt in steps as long as may be, then a row for each token but the last, of which nothing
+// follows.
+TEST_F(EngineManners, FeedsThePromptInStepsThenTokenByToken) {
+  std::vector<size_t> rows;
+  model_.observe = [&](std::span<const model::BatchRow> step) { rows.push_back(step.size()); };
+  for (const int64_t limit : {1, 4}) {
+    rows.clear();
+    Engine engine(model_, nullptr, options_);
+    Answers answers;
+    Request request = plain(35);
+    request.max_tokens = limit;
+    engine.submit(request, listen(answers));
+    run(engine);
+    std::vector<size_t> expected = {16, 16, 3};
+    expected.resize(2 + static_cast<size_t>(limit), 1);
+    EXPECT_EQ(rows, expected);
+    EXPECT_EQ(answers.at(0).tokens.size(), static_cast<size_t>(limit));
+  }
+}
+
+TEST_F(EngineManners, EndsWhereTheContextIsFull) {
+  Engine engine(model_, nullptr, options_);
+  Answers answers;
+  Request request = plain(190);
+  request.max_tokens = std::nullopt;
+  engine.submit(request, listen(answers));
+  run(engine);
+  EXPECT_EQ(answers.at(0).ending->reason, FinishReason::context_full);
+  EXPECT_EQ(answers.at(0).tokens.size(), 10u);
 }
 
 // The first token of a short request does not wait for a long prompt that came before it.

@@ -1,21 +1,24 @@
 // bittern run: one prompt, answered or continued. A model with a chat template gets the prompt as
-// a user's message; any other, and any with --raw, gets it as it is. Text goes to stdout as it is
-// made, statistics to stderr.
-#include <cmath>
-
+// a user's message; any other, and any with --raw, gets it as it is. It is one request to the
+// engine; text goes to stdout as it is made, statistics to stderr.
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file_map.h"
 #include "base/interrupt.h"
 #include "base/json_write.h"
-#include "base/memory.h"
-#include "base/progress.h"
+#include "cli/choice_stream.h"
 #include "cli/command.h"
+#include "cli/grammar_flags.h"
 #include "cli/input_text.h"
 #include "cli/model_flags.h"
 #include "cli/output.h"
+#include "cli/run_report.h"
 #include "cli/sampling_flags.h"
+#include "cli/speculation_flags.h"
 #include "engine/chat_prompt.h"
-#include "engine/generate.h"
+#include "engine/draft_session.h"
+#include "engine/engine.h"
+#include "engine/repeat_drafter.h"
 #include "format/limits.h"
 
 namespace bittern::cli {
@@ -23,61 +26,11 @@ namespace {
 
 constexpr int64_t kMaxTokensMax = int64_t{1} << 30;
 constexpr int64_t kLogProbabilitiesMax = 1000;
-
-double per_second(double count, double seconds) { return seconds > 0.0 ? count / seconds : 0.0; }
-
-// What a run is measured by.
-struct Statistics {
-  int64_t prompt_tokens = 0, text_tokens = 0, decode_steps = 0;
-  double load_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
-
-  double prefill_rate() const {
-    return per_second(static_cast<double>(prompt_tokens), prefill_seconds);
-  }
-  double decode_rate() const {
-    return per_second(static_cast<double>(decode_steps), decode_seconds);
-  }
-};
-
-JsonBuilder log_probability_json(const text::Tokenizer& tokenizer,
-                                 const engine::TokenLogProbability& entry) {
-  return {{"token_id", entry.token},
-          {"text", tokenizer.token_bytes(entry.token, {.skip_special = false})},
-          // JSON knows no infinity; a banned token that was never likely is simply the least.
-          {"log_probability",
-           std::isfinite(entry.value) ? JsonBuilder(entry.value) : JsonBuilder(nullptr)}};
-}
-
-JsonBuilder sampling_json(const engine::SamplingOptions& options) {
-  JsonBuilder bias = JsonBuilder::array();
-  for (const engine::LogitBias& entry : options.logit_bias)
-    bias.push_back(
-        {{"token_id", entry.token},
-         {"bias", std::isfinite(entry.bias) ? JsonBuilder(entry.bias) : JsonBuilder("-inf")}});
-  JsonBuilder stages = JsonBuilder::array();
-  for (const engine::SamplerStage stage : options.stages)
-    stages.push_back(engine::stage_name(stage));
-  return {{"temperature", options.temperature},
-          {"top_k", options.top_k},
-          {"top_p", options.top_p},
-          {"min_p", options.min_p},
-          {"repeat_penalty", options.repeat_penalty},
-          {"repeat_last_n", options.repeat_last_n},
-          {"frequency_penalty", options.frequency_penalty},
-          {"presence_penalty", options.presence_penalty},
-          {"typical_p", options.typical_p},
-          {"top_n_sigma", options.top_n_sigma},
-          {"xtc_probability", options.xtc_probability},
-          {"xtc_threshold", options.xtc_threshold},
-          {"dry_multiplier", options.dry_multiplier},
-          {"dry_base", options.dry_base},
-          {"dry_allowed_length", options.dry_allowed_length},
-          {"dry_penalty_last_n", options.dry_last_n},
-          {"dry_sequence_breakers", options.dry_breakers},
-          {"samplers", std::move(stages)},
-          {"logit_bias", std::move(bias)},
-          {"seed", options.seed}};
-}
+constexpr int64_t kTextsMax = 128;
+// Texts of one prompt that are made side by side; more wait for their turn.
+constexpr int64_t kTextsAtOnce = 16;
+// Rows of logits of one step where those of the prompt are wanted.
+constexpr int64_t kScoredRows = 32;
 
 class Run final : public Command {
  public:
@@ -85,24 +38,34 @@ class Run final : public Command {
   int run(const Log& log) override;
 
  private:
+  void declare_chat(Flags& flags);
+  void declare_output(Flags& flags);
   void check_flags() const;
+  // The flag that needs every logit of a row; "": none.
+  std::string_view needs_whole_rows() const;
+  int64_t text_count() const { return std::max(choices(), best_of_.value_or(0)); }
+  int64_t choices() const { return choices_.value_or(1); }
+  int64_t texts_at_once() const { return std::min(text_count(), kTextsAtOnce); }
+
+  engine::SessionOptions session_options() const;
   engine::Prompt prepare(const format::Checkpoint& checkpoint, const Log& log) const;
-  engine::Generation generate(const engine::Session& session, const std::vector<int32_t>& ids);
-  void print_statistics(const engine::Session& session, const Statistics& statistics,
-                        const engine::Generation& generation, const Log& log) const;
-  JsonBuilder document(const engine::Session& session, const std::vector<int32_t>& ids,
-                       const engine::Generation& generation, const Statistics& statistics) const;
+  engine::Request request(const engine::Session& session, std::vector<int32_t> ids) const;
+  engine::EngineOptions engine_options(engine::DraftSession* draft) const;
+  engine::Sink collect_into(RunResult& result) const;
+  RunResult make_texts(engine::Engine& engine, const engine::Request& request) const;
 
   ModelFlags model_flags_;
   SamplingFlags sampling_flags_;
+  GrammarFlags grammar_flags_;
+  SpeculationFlags speculation_flags_;
   std::optional<std::string> prompt_argument_, prompt_file_;
   std::optional<std::string> system_, template_file_, template_variables_;
-  std::optional<int64_t> max_tokens_, log_probability_count_;
+  std::optional<int64_t> max_tokens_, min_tokens_, choices_, best_of_;
+  std::optional<int64_t> log_probability_count_, prompt_log_probability_count_;
   std::vector<std::string> stops_;
   bool ignore_eos_ = false, raw_ = false, echo_ = false, json_ = false;
 
-  std::string prompt_, text_;  // what the model reads, and what it makes
-  engine::GenerateOptions options_;
+  std::string prompt_;  // what the model reads
 };
 
 void Run::declare(Flags& flags) {
@@ -113,14 +76,28 @@ void Run::declare(Flags& flags) {
   flags.integer({"-n,--max-tokens", "N",
                  "Tokens to make at most; until a stop token or the context's end by default."},
                 &max_tokens_, 0, kMaxTokensMax);
+  flags.integer({"--min-tokens", "N", "No token ends the text before so many."}, &min_tokens_, 0,
+                kMaxTokensMax);
+  flags.integer({"--num-choices", "N", "Make so many texts, with the seeds from --seed on."},
+                &choices_, 1, kTextsMax);
+  flags.integer(
+      {"--best-of", "N", "Make so many and show those with the likeliest tokens, on average."},
+      &best_of_, 1, kTextsMax);
   sampling_flags_.declare(flags);
   flags.texts({"--stop", "TEXT", "Stop before this text. Repeatable."}, &stops_);
   flags.toggle({"--ignore-eos", "", "Never choose a token that ends the text."}, &ignore_eos_);
+  grammar_flags_.declare(flags);
   model_flags_.declare_context(flags);
   model_flags_.declare_activations(flags);
   model_flags_.declare_threads(flags);
   model_flags_.declare_cache(flags);
   model_flags_.declare_head(flags);
+  speculation_flags_.declare(flags);
+  declare_chat(flags);
+  declare_output(flags);
+}
+
+void Run::declare_chat(Flags& flags) {
   flags.text({"--system", "TEXT", "A system message before the prompt."}, &system_);
   flags.toggle({"--raw", "", "The prompt as it is, without the model's chat template."}, &raw_);
   flags.text({"--chat-template", "FILE", "A Jinja template in place of the model's own."},
@@ -128,10 +105,15 @@ void Run::declare(Flags& flags) {
   flags.text({"--template-kwargs", "JSON",
               "More variables for the template: {\"enable_thinking\": false}."},
              &template_variables_);
+}
+
+void Run::declare_output(Flags& flags) {
   flags.toggle({"--echo", "", "Print the prompt, as the model reads it, before the text."}, &echo_);
   flags.integer(
       {"--logprobs", "N", "With --json: the log-probability of each token and of the N likeliest."},
       &log_probability_count_, 0, kLogProbabilitiesMax);
+  flags.integer({"--prompt-logprobs", "N", "The same of each token of the prompt."},
+                &prompt_log_probability_count_, 0, kLogProbabilitiesMax);
   flags.toggle({"--json", "", "One JSON document at the end instead of streamed text."}, &json_);
   flags.note(
       "A model with a chat template gets the prompt as a user's message; what the prompt spells is "
@@ -140,31 +122,32 @@ void Run::declare(Flags& flags) {
       "where it has any. Keys and values are kept as f16 unless --kv-type says otherwise.");
 }
 
-engine::Generation Run::generate(const engine::Session& session, const std::vector<int32_t>& ids) {
-  engine::SequenceRunner runner = session.make_runner(
-      options_.max_tokens ? static_cast<int64_t>(ids.size()) + *options_.max_tokens
-                          : session.options.context);
-  const engine::LogitSource source{
-      .step = [&](std::span<const int32_t> tokens) { return runner.step(tokens, 1); },
-      .cut_step =
-          [&](std::span<const int32_t> tokens, const backend::HeadCut& cut) {
-            return runner.step(tokens, 1, {&cut, 1});
-          },
-      .vocab_size = session.model->config.vocab_size,
-      .context = session.options.context,
-      .max_step_tokens = runner.max_rows()};
-  return engine::generate(source, session.tokenizer(), ids, options_, [&](std::string_view piece) {
-    text_ += piece;
-    if (!json_) write_output(piece);
-  });
+std::string_view Run::needs_whole_rows() const {
+  if (log_probability_count_) return "--logprobs";
+  if (prompt_log_probability_count_) return "--prompt-logprobs";
+  if (text_count() > choices()) return "--best-of";
+  return grammar_flags_.given();
 }
 
 void Run::check_flags() const {
   if (log_probability_count_ && !json_) fail(ErrorKind::usage, "run: --logprobs needs --json");
-  if (log_probability_count_ && model_flags_.head == "coarse")
-    fail(ErrorKind::usage, "run: --head coarse: not with --logprobs, which need whole rows");
+  if (prompt_log_probability_count_ && !json_)
+    fail(ErrorKind::usage, "run: --prompt-logprobs needs --json");
+  if (const auto flag = needs_whole_rows(); !flag.empty() && model_flags_.head == "coarse")
+    fail(ErrorKind::usage, "run: --head coarse: not with {}, which need{} whole rows", flag,
+         flag.ends_with('s') ? "" : "s");
   for (const std::string& stop : stops_)
     if (stop.empty()) fail(ErrorKind::usage, "run: --stop: a text expected, got \"\"");
+  if (min_tokens_ && max_tokens_ && *min_tokens_ > *max_tokens_)
+    fail(ErrorKind::usage, "run: --min-tokens: at most --max-tokens {} expected, got {}",
+         *max_tokens_, *min_tokens_);
+  if (best_of_ && *best_of_ < choices())
+    fail(ErrorKind::usage, "run: --best-of: at least --num-choices {} expected, got {}", choices(),
+         *best_of_);
+  if (ignore_eos_ && !grammar_flags_.given().empty())
+    fail(ErrorKind::usage, "run: --ignore-eos: not with {}, which says where the text ends",
+         grammar_flags_.given());
+  speculation_flags_.check("run");
   for (const auto& [flag, value] :
        {std::pair{"--system", &system_}, std::pair{"--chat-template", &template_file_},
         std::pair{"--template-kwargs", &template_variables_}})
@@ -201,101 +184,144 @@ engine::Prompt Run::prepare(const format::Checkpoint& checkpoint, const Log& log
   return chat_template->render(std::move(conversation));
 }
 
-int Run::run(const Log& log) {
-  check_flags();
-  prompt_ = read_text("run", "prompt", prompt_argument_, prompt_file_, true);
+engine::SessionOptions Run::session_options() const {
+  const int64_t rows = texts_at_once() + speculation_flags_.most_guesses();
+  return {.context = model_flags_.context.value_or(0),
+          .sequences = texts_at_once(),
+          .max_logit_rows = prompt_log_probability_count_ ? std::max(rows, kScoredRows) : rows,
+          .cut_logits = needs_whole_rows().empty()};
+}
 
-  const engine::Session session = load_session(model_flags_,
-                                               {.context = model_flags_.context.value_or(0),
-                                                .cut_logits = !log_probability_count_.has_value()},
-                                               log);
+// Without the constraint, whose grammar is compiled before the model is there.
+engine::Request Run::request(const engine::Session& session, std::vector<int32_t> ids) const {
   const model::Model& model = *session.model;
-  const text::Tokenizer& tokenizer = session.tokenizer();
+  const int64_t context = session.options.context;
+  if (ids.empty())
+    fail(ErrorKind::usage, "the prompt is empty and the model has no token to begin with");
+  if (std::ssize(ids) > context)
+    fail(ErrorKind::usage,
+         "the prompt has {} tokens, the context {}: shorten it or raise --context", ids.size(),
+         context);
+  const int64_t token_count =
+      std::min<int64_t>(session.tokenizer().vocab_size(), model.config.vocab_size);
+  const auto at_most_all = [&](std::optional<int64_t> count) {
+    return count ? std::optional(std::min(*count, token_count)) : std::nullopt;
+  };
   const engine::SamplingOptions defaults = engine::default_sampling(model.generation);
   engine::validate(defaults, ErrorKind::bad_input, model.config.file);
-  options_.sampling =
-      sampling_flags_.over(defaults, session.options.context,
-                           std::min<int64_t>(tokenizer.vocab_size(), model.config.vocab_size));
-  options_.max_tokens = max_tokens_ ? max_tokens_ : model.generation.max_tokens;
-  options_.stops = stops_;
-  options_.ignore_end_of_generation = ignore_eos_;
-  options_.top_log_probability_count = log_probability_count_;
-  options_.cancelled = interrupt::requested;
-
-  const engine::Prompt prompt = prepare(model.checkpoint, log);
-  prompt_ = prompt.text;
-  const std::vector<int32_t> ids = engine::encode(tokenizer, prompt);
-  if (echo_ && !json_) write_output(prompt_);
-  const engine::Generation generation = generate(session, ids);
-  const Statistics statistics{.prompt_tokens = static_cast<int64_t>(ids.size()),
-                              .text_tokens = static_cast<int64_t>(generation.tokens.size()),
-                              .decode_steps = generation.decode_steps,
-                              .load_seconds = session.load_seconds,
-                              .prefill_seconds = generation.prefill_seconds,
-                              .decode_seconds = generation.decode_seconds};
-  if (json_) {
-    write_output(to_text(document(session, ids, generation, statistics), 2) + "\n");
-  } else if (!text_.ends_with('\n')) {
-    write_output("\n");
-  }
-  print_statistics(session, statistics, generation, log);
-  return generation.finish_reason == engine::FinishReason::interrupted
-             ? static_cast<int>(ErrorKind::interrupted)
-             : 0;
+  engine::Request request;
+  request.prompt = std::move(ids);
+  request.sampling = sampling_flags_.over(defaults, context, token_count);
+  request.max_tokens = max_tokens_ ? max_tokens_ : model.generation.max_tokens;
+  request.min_tokens = min_tokens_.value_or(0);
+  request.stops = stops_;
+  request.ignore_end_of_generation = ignore_eos_;
+  request.top_log_probability_count = at_most_all(log_probability_count_);
+  request.prompt_log_probability_count = at_most_all(prompt_log_probability_count_);
+  request.choices = choices();
+  request.best_of = best_of_.value_or(0);
+  return request;
 }
 
-void Run::print_statistics(const engine::Session& session, const Statistics& statistics,
-                           const engine::Generation& generation, const Log& log) const {
-  log.info("");
-  log.info("load    {:.2f} s, {} at most in memory", statistics.load_seconds,
-           format_bytes(static_cast<double>(memory::peak_resident_bytes())));
-  log.info("prompt  {} tokens, {:.1f} tokens/s", statistics.prompt_tokens,
-           statistics.prefill_rate());
-  const std::string rate =
-      statistics.decode_steps > 0 ? fmt::format(", {:.1f} tokens/s", statistics.decode_rate()) : "";
-  log.info("text    {} tokens{}, end: {}", statistics.text_tokens, rate,
-           engine::finish_reason_name(generation.finish_reason));
-  log.info("kernel  {}; {}", session.backend->description(), fmt::join(session.kernels(), ", "));
-  log.info("context {}, KV {}, seed {}", session.options.context,
-           kv_type_name(session.options.kv_type), options_.sampling.seed);
+// Positions that the texts take: they share the whole pages of the prompt.
+int64_t positions_of(const engine::Request& request, int64_t texts, int64_t context) {
+  if (!request.max_tokens) return texts * context;
+  const auto length = std::ssize(request.prompt);
+  if (texts == 1) return length + *request.max_tokens;
+  constexpr int64_t kPage = backend::kPageTokens;
+  const int64_t own = (length % kPage + *request.max_tokens + kPage - 1) / kPage * kPage;
+  return length / kPage * kPage + texts * own;
 }
 
-JsonBuilder Run::document(const engine::Session& session, const std::vector<int32_t>& ids,
-                          const engine::Generation& generation,
-                          const Statistics& statistics) const {
-  const text::Tokenizer& tokenizer = session.tokenizer();
-  JsonBuilder log_probabilities = nullptr;
-  if (log_probability_count_) {
-    log_probabilities = JsonBuilder::array();
-    for (const engine::LogProbabilities& entry : generation.log_probabilities) {
-      JsonBuilder row = log_probability_json(tokenizer, entry.chosen);
-      row["top"] = JsonBuilder::array();
-      for (const engine::TokenLogProbability& other : entry.top)
-        row["top"].push_back(log_probability_json(tokenizer, other));
-      log_probabilities.push_back(std::move(row));
+engine::EngineOptions Run::engine_options(engine::DraftSession* draft) const {
+  engine::EngineOptions options;
+  options.max_sequences = texts_at_once();
+  options.max_guesses = speculation_flags_.most_guesses();
+  if (draft != nullptr)
+    options.make_drafter = [draft] { return draft->make_drafter(); };
+  else if (speculation_flags_.uses_lookup())
+    options.make_drafter = [] { return std::make_unique<engine::RepeatDrafter>(); };
+  return options;
+}
+
+// Puts the texts together, and shows them while they grow unless a document is wanted at the end.
+engine::Sink Run::collect_into(RunResult& result) const {
+  std::shared_ptr<ChoiceStream> shown;
+  if (!json_) shown = std::make_shared<ChoiceStream>(choices(), echo_ ? prompt_ : "", write_output);
+  return [&result, shown](engine::Delta delta) {
+    RunChoice& choice = result.choices[static_cast<size_t>(delta.choice)];
+    choice.text += delta.text;
+    choice.tokens.insert(choice.tokens.end(), delta.tokens.begin(), delta.tokens.end());
+    std::ranges::move(delta.log_probabilities, std::back_inserter(choice.log_probabilities));
+    std::ranges::move(delta.prompt_log_probabilities,
+                      std::back_inserter(result.prompt_log_probabilities));
+    if (shown) shown->add(delta.choice, delta.text);
+    if (!delta.ending) return;
+    choice.ending = *std::move(delta.ending);
+    const bool has_failed = choice.ending.reason == engine::FinishReason::failed;
+    if (shown && !has_failed) shown->end(delta.choice);
+  };
+}
+
+// Ctrl-C ends the texts where they are.
+RunResult Run::make_texts(engine::Engine& engine, const engine::Request& request) const {
+  RunResult result;
+  result.choices.resize(static_cast<size_t>(choices()));
+  const double started = monotonic_seconds();
+  const int64_t id = engine.submit(request, collect_into(result));
+  std::optional<double> prefilled;
+  bool is_cancelled = false;
+  do {
+    const engine::EngineStats stats = engine.stats();
+    if (!prefilled && stats.prompt_rows + stats.decode_rows >= std::ssize(request.prompt))
+      prefilled = monotonic_seconds();
+    if (!is_cancelled && interrupt::requested()) {
+      engine.cancel(id);
+      is_cancelled = true;
     }
+  } while (engine.step());
+  const double ended = monotonic_seconds();
+  const engine::EngineStats stats = engine.stats();
+  result.prefill_seconds = prefilled.value_or(ended) - started;
+  result.decode_seconds = ended - prefilled.value_or(ended);
+  result.made_tokens = stats.generated_tokens;
+  result.guessed = speculation_flags_.is_on();
+  result.guessed_tokens = stats.guessed_tokens;
+  result.accepted_guesses = stats.accepted_guesses;
+  return result;
+}
+
+int Run::run(const Log& log) {
+  check_flags();
+  std::optional<chat::grammar::Grammar> grammar = grammar_flags_.compile("run");
+  std::optional<format::Checkpoint> draft_file = speculation_flags_.open_draft();
+  prompt_ = read_text("run", "prompt", prompt_argument_, prompt_file_, true);
+
+  const engine::Session session = load_session(model_flags_, session_options(), log);
+  const engine::Prompt prompt = prepare(session.model->checkpoint, log);
+  prompt_ = prompt.text;
+  engine::Request request = this->request(session, engine::encode(session.tokenizer(), prompt));
+  if (grammar) request.constraint = constrain(*std::move(grammar), session.tokenizer());
+  std::optional<engine::DraftSession> draft;
+  if (draft_file) {
+    const int64_t positions = positions_of(request, 1, session.options.context);
+    draft.emplace(session, *std::move(draft_file), positions * texts_at_once(), log);
   }
-  return {{"model", *model_flags_.path},
-          {"prompt", prompt_},
-          {"prompt_ids", ids},
-          {"text", text_},
-          {"token_ids", generation.tokens},
-          {"finish_reason", engine::finish_reason_name(generation.finish_reason)},
-          {"stop", generation.stop ? JsonBuilder(*generation.stop) : JsonBuilder(nullptr)},
-          {"log_probabilities", std::move(log_probabilities)},
-          {"sampling", sampling_json(options_.sampling)},
-          {"statistics",
-           {{"load_seconds", statistics.load_seconds},
-            {"prompt_tokens", statistics.prompt_tokens},
-            {"prefill_tokens_per_second", statistics.prefill_rate()},
-            {"text_tokens", statistics.text_tokens},
-            {"decode_tokens_per_second", statistics.decode_rate()},
-            {"peak_memory_bytes", memory::peak_resident_bytes()},
-            {"context", session.options.context},
-            {"kv_type", kv_type_name(session.options.kv_type)},
-            {"backend", session.backend->description()},
-            {"packed_weights", session.cache ? session.cache->state() : "off"},
-            {"kernels", session.kernels()}}}};
+
+  const auto step_model =
+      session.make_step_model(positions_of(request, texts_at_once(), session.options.context));
+  engine::Engine engine(*step_model, &session.tokenizer(),
+                        engine_options(draft ? &*draft : nullptr));
+  const RunResult result = make_texts(engine, request);
+  for (const RunChoice& choice : result.choices)
+    if (choice.ending.reason == engine::FinishReason::failed) bad_input("{}", choice.ending.error);
+  const RunReport report(session, request, result);
+  if (json_) write_output(to_text(report.document(*model_flags_.path, prompt_), 2) + "\n");
+  report.print_statistics(log);
+  const bool is_interrupted = std::ranges::any_of(result.choices, [](const RunChoice& choice) {
+    return choice.ending.reason == engine::FinishReason::interrupted;
+  });
+  return is_interrupted ? static_cast<int>(ErrorKind::interrupted) : 0;
 }
 
 }  // namespace
