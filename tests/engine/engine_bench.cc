@@ -99,7 +99,7 @@ void measure_prefix(const std::string& path) {
 // ---- crowd
 
 void measure_crowd(const std::string& path) {
-  constexpr int64_t kNeighbours = 8, kLong = 4096, kShort = 16, kTexts = 400;
+  constexpr int64_t kNeighbours = 8, kLong = 4096, kShort = 16, kTexts = 3000;
   const Session session = open_session(path, kLong + 64, 2);
   const auto model = session.make_step_model(session.positions);
   Engine engine(*model, nullptr, {});

@@ -238,9 +238,9 @@ engine::EngineOptions Run::engine_options(engine::DraftSession* draft) const {
   options.max_sequences = texts_at_once();
   options.max_guesses = speculation_flags_.most_guesses();
   if (draft != nullptr)
-    options.make_drafter = [draft] { return draft->make_drafter(); };
+    options.make_drafter = [draft](const engine::Request&) { return draft->make_drafter(); };
   else if (speculation_flags_.uses_lookup())
-    options.make_drafter = [] { return std::make_unique<engine::RepeatDrafter>(); };
+    options.make_drafter = engine::repeat_drafters(0);
   return options;
 }
 
