@@ -26,7 +26,8 @@ struct RunResult {
   std::vector<engine::LogProbabilities> prompt_log_probabilities;  // from the second token on
   int64_t made_tokens = 0;  // of all texts, those that were not chosen too
   double prefill_seconds = 0, decode_seconds = 0;
-  bool guessed = false;  // tokens were guessed ahead
+  bool interrupted = false;  // before every text had ended
+  bool guessed = false;      // tokens were guessed ahead
   int64_t guessed_tokens = 0, accepted_guesses = 0;
 };
 

@@ -12,7 +12,7 @@ namespace bittern::cli {
 namespace {
 
 struct Parsed {
-  std::optional<std::string> model, prompt, kind, file;
+  std::optional<std::string> model, prompt, kind, file, json_file;
   std::vector<std::string> stops;
   std::optional<int64_t> count;
   std::optional<double> share;
@@ -29,6 +29,7 @@ Parsed parse(const std::vector<std::string>& words) {
   flags.number({"--top-p", "P", "a share"}, &parsed.share, 0.0, 1.0);
   flags.texts({"--stop", "TEXT", "texts"}, &parsed.stops);
   flags.text({"-f", "FILE", "a file"}, &parsed.file);
+  flags.text({"-jf,--json-file", "FILE", "another"}, &parsed.json_file);
   flags.choice({"--kv-type", "TYPE", "a choice"}, &parsed.kind, {"f32", "f16"});
   flags.toggle({"--json", "", "a switch"}, &parsed.json);
   parsed.wants_help = !flags.parse(words);
@@ -54,6 +55,13 @@ TEST(Flags, ReadsEveryKindOfFlagInEveryForm) {
   EXPECT_EQ(parsed.kind, "f32");
   EXPECT_EQ(parsed.file, "x");
   EXPECT_TRUE(parsed.json);
+
+  // Two letters behind one dash, as llama.cpp has them.
+  EXPECT_EQ(parse({"m", "-jf", "x"}).json_file, "x");
+  EXPECT_EQ(parse({"m", "-jf=x"}).json_file, "x");
+  EXPECT_EQ(parse({"m", "--json-file", "x"}).json_file, "x");
+  EXPECT_EQ(parse({"m", "--", "-jf"}).prompt, "-jf");
+  EXPECT_EQ(parse({"m", "-f", "x"}).json_file, std::nullopt);
 
   EXPECT_EQ(parse({"m", "-n", "-1"}).count, -1);
   EXPECT_EQ(parse({"m", "-n5", "-n6"}).count, 6);  // the last one counts

@@ -166,7 +166,9 @@ TEST(Run, TheContextEndsTheTextAndIgnoreEosKeepsItGoing) {
   EXPECT_EQ(json["statistics"]["context"], 24);
   const Finished tight = run({"--context", "2"});
   EXPECT_EQ(tight.status, 2);
-  EXPECT_NE(tight.err.find("the prompt has"), std::string::npos) << tight.err;
+  for (const char* part :
+       {"the prompt has ", " tokens, the context 2: shorten it or raise --context"})
+    EXPECT_NE(tight.err.find(part), std::string::npos) << tight.err;
 
   // Token 0 is the model's end of text: forced, it ends at once, unless it is ignored.
   const JsonBuilder ended = document({"-n", "5", "--logit-bias", "0=1000"});
@@ -175,6 +177,29 @@ TEST(Run, TheContextEndsTheTextAndIgnoreEosKeepsItGoing) {
   EXPECT_EQ(ended["token_ids"].size(), 1u);
   EXPECT_EQ(document({"-n", "5", "--logit-bias", "0=1000", "--ignore-eos"})["finish_reason"],
             "max_tokens");
+}
+
+TEST(Run, AnEmptyPromptNeedsATokenToBeginWith) {
+  const TemporaryFolder folder;
+  const std::string model =
+      changed_model(folder, "tokenizer.ggml.add_bos_token", format::value_of(false));
+  const Finished empty = run_program({"run", model, "", "-n", "2"});
+  EXPECT_EQ(empty.status, 2);
+  EXPECT_EQ(empty.err, "bittern: the prompt is empty and the model has no token to begin with\n");
+}
+
+// What cannot go on says why, behind the text so far.
+TEST(Run, WhereNoTokenCanBeDrawnItSaysSo) {
+  Words banned{"-n", "3", "--top-k", "0"};
+  const size_t count = format::open_checkpoint(example_model())
+                           .metadata.get_strings("tokenizer.ggml.tokens")
+                           ->size();
+  for (size_t token = 0; token < count; ++token)
+    banned.insert(banned.end(), {"--logit-bias", std::to_string(token) + "-inf"});
+  const Finished finished = run(banned);
+  EXPECT_EQ(finished.status, 3);
+  EXPECT_EQ(finished.out, "");
+  EXPECT_NE(finished.err.find("no token can be chosen"), std::string::npos) << finished.err;
 }
 
 TEST(Run, KvTypesAllSpeak) {

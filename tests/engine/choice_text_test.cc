@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/allocation_count.h"
+#include "engine/constraint_cache.h"
 #include "engine/fake_tokenizer.h"
 #include "throws.h"
 
@@ -165,6 +166,20 @@ TEST(ChoiceText, PenaltiesSeeThePrompt) {
   EXPECT_NE(follow({1}, request).tokens.front(), 1);
 }
 
+TEST(ChoiceText, MatchesItsGrammarWhateverIsLikeliest) {
+  ConstraintCache constraints(kTokenizer);
+  Request request = greedy();
+  request.constraint = constraints.regex("a(b|st)c");
+  const Heard heard = follow({9, 4, 8}, request);
+  EXPECT_EQ(heard.text, "astc");
+  EXPECT_EQ(heard.ending->reason, FinishReason::stop_token);
+  // No token of this vocabulary has a digit.
+  request.constraint = constraints.regex("a7");
+  const Heard stuck = follow({1}, request);
+  EXPECT_EQ(stuck.ending->reason, FinishReason::failed);
+  EXPECT_NE(stuck.ending->error.find("the grammar allows none"), std::string::npos);
+}
+
 TEST(ChoiceText, ATokenThatCannotBeDrawnEndsItAndSaysWhy) {
   Request request = greedy();
   for (int32_t token = 0; token < kTokens; ++token)
@@ -200,6 +215,10 @@ TEST(ChoiceText, AsksForWholeRowsWhereTheyMatter) {
   request = greedy();
   request.best_of = 2;
   EXPECT_EQ(cut(request, 0, 0), 0);
+  request = greedy();
+  ConstraintCache constraints(kTokenizer);
+  request.constraint = constraints.regex("a+");
+  EXPECT_EQ(cut(request, 0, 2), 0);
 }
 
 TEST(ChoiceText, AllocatesNothingPerToken) {

@@ -373,6 +373,28 @@ TEST_F(EngineManners, FeedsThePromptInStepsThenTokenByToken) {
   }
 }
 
+// As a draft model may have more rows in its output layer.
+TEST_F(EngineManners, GuessesOutsideTheVocabularyAreNotComputed) {
+  class Wild final : public Drafter {
+   public:
+    Guesses guess(std::span<const int32_t>, const GuessLimits&) override {
+      return {{3, 30, 4}, 0.99};
+    }
+  };
+  options_.make_drafter = [] { return std::make_unique<Wild>(); };
+  Engine engine(model_, nullptr, options_);
+  Answers answers;
+  int64_t guesses = 0;
+  model_.observe = [&](std::span<const model::BatchRow> rows) {
+    for (const model::BatchRow& row : rows) EXPECT_LT(row.token, kLimits.vocab_size);
+    if (rows.size() < 5) guesses += std::ssize(rows) - 1;
+  };
+  engine.submit(plain(), listen(answers));
+  run(engine);
+  EXPECT_GT(guesses, 0);
+  EXPECT_EQ(answers.at(0).tokens.size(), 10u);
+}
+
 TEST_F(EngineManners, EndsWhereTheContextIsFull) {
   Engine engine(model_, nullptr, options_);
   Answers answers;

@@ -270,14 +270,13 @@ RunResult Run::make_texts(engine::Engine& engine, const engine::Request& request
   const double started = monotonic_seconds();
   const int64_t id = engine.submit(request, collect_into(result));
   std::optional<double> prefilled;
-  bool is_cancelled = false;
   do {
     const engine::EngineStats stats = engine.stats();
     if (!prefilled && stats.prompt_rows + stats.decode_rows >= std::ssize(request.prompt))
       prefilled = monotonic_seconds();
-    if (!is_cancelled && interrupt::requested()) {
+    if (!result.interrupted && interrupt::requested() && stats.finished_requests == 0) {
       engine.cancel(id);
-      is_cancelled = true;
+      result.interrupted = true;
     }
   } while (engine.step());
   const double ended = monotonic_seconds();
@@ -318,10 +317,7 @@ int Run::run(const Log& log) {
   const RunReport report(session, request, result);
   if (json_) write_output(to_text(report.document(*model_flags_.path, prompt_), 2) + "\n");
   report.print_statistics(log);
-  const bool is_interrupted = std::ranges::any_of(result.choices, [](const RunChoice& choice) {
-    return choice.ending.reason == engine::FinishReason::interrupted;
-  });
-  return is_interrupted ? static_cast<int>(ErrorKind::interrupted) : 0;
+  return result.interrupted ? static_cast<int>(ErrorKind::interrupted) : 0;
 }
 
 }  // namespace
