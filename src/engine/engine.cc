@@ -230,10 +230,11 @@ bool Engine::step() {
 
   std::vector<Draw> draws = settle(plan, logits);
   // Those with a grammar one by one: they may share it.
-  const auto free = std::ranges::partition(
-      draws, [](const Draw& draw) { return draw.sequence->job->request.constraint != nullptr; });
-  for (Draw& constrained : std::span(draws.begin(), free.begin())) draw(constrained);
-  model_.parallel(std::ssize(free), [&](int64_t index) { draw(*(free.begin() + index)); });
+  const auto free = std::partition(draws.begin(), draws.end(), [](const Draw& draw) {
+    return draw.sequence->job->request.constraint != nullptr;
+  });
+  std::for_each(draws.begin(), free, [&](Draw& constrained) { draw(constrained); });
+  model_.parallel(draws.end() - free, [&](int64_t index) { draw(free[index]); });
   for (Draw& drawn : draws) take_drawn(drawn);
 
   now.model_seconds = computed - planned;

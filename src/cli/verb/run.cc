@@ -258,8 +258,9 @@ engine::Sink Run::collect_into(RunResult& result) const {
     if (shown) shown->add(delta.choice, delta.text);
     if (!delta.ending) return;
     choice.ending = *std::move(delta.ending);
+    // Where a single one cannot go on, the message that says so is its last line.
     const bool has_failed = choice.ending.reason == engine::FinishReason::failed;
-    if (shown && !has_failed) shown->end(delta.choice);
+    if (shown && !(has_failed && result.choices.size() == 1)) shown->end(delta.choice);
   };
 }
 
