@@ -186,10 +186,11 @@ TEST(Bench, JsonHasItsKeys) {
                    "compiler", "stolen_share"}));
   ASSERT_EQ(json["results"].size(), 4u);
   for (const JsonBuilder& row : json["results"]) {
-    EXPECT_EQ(keys_of(row), (Words{"phase", "depth", "batch", "tokens", "repetitions",
-                                   "tokens_per_second", "slice_seconds", "slice_bytes",
-                                   "slice_operations", "refined_rows", "bytes_per_second",
-                                   "operations_per_second", "memory_share", "compute_share"}));
+    EXPECT_EQ(
+        keys_of(row),
+        (Words{"phase", "depth", "batch", "tokens", "repetitions", "tokens_per_second",
+               "slice_seconds", "slice_bytes", "slice_operations", "refined_rows", "engine_share",
+               "bytes_per_second", "operations_per_second", "memory_share", "compute_share"}));
     const JsonBuilder& rate = row["tokens_per_second"];
     EXPECT_EQ(keys_of(rate), (Words{"median", "p10", "p90", "least", "most", "count"}));
     EXPECT_LE(rate["least"], rate["p10"]);

@@ -381,7 +381,7 @@ TEST_F(EngineManners, GuessesOutsideTheVocabularyAreNotComputed) {
       return {{3, 30, 4}, 0.99};
     }
   };
-  options_.make_drafter = [] { return std::make_unique<Wild>(); };
+  options_.make_drafter = [](const Request&) { return std::make_unique<Wild>(); };
   Engine engine(model_, nullptr, options_);
   Answers answers;
   int64_t guesses = 0;
