@@ -19,6 +19,15 @@ bool is_allowed(TokenMask mask, int64_t token) {
 
 bool is_choosable(float logit) { return logit > -INFINITY; }  // false for NaN too
 
+constexpr int64_t kBlock = 64;
+
+// A loop that compilers make vectors of.
+bool any_above(const float* logits, int64_t count, float bound) {
+  int32_t found = 0;
+  for (int64_t index = 0; index < count; ++index) found |= logits[index] > bound ? 1 : 0;
+  return found != 0;
+}
+
 // Mean and standard deviation of what visit() hands out, in double, in its order.
 class Spread {
  public:
@@ -40,15 +49,15 @@ class Spread {
 
 }  // namespace
 
-// One pass with a heap of the best so far, the worst of them on top: almost every logit of a real
-// row loses its first comparison, so this costs little more than reading the row.
+// One pass with a heap of the best so far, the worst of them on top. Almost every logit of a real
+// row loses to that one, so a block of them is looked at one by one only where any wins.
 void Candidates::gather(const float* logits, int64_t token_count, int64_t limit, float least,
                         TokenMask mask) {
   const auto most = static_cast<size_t>(limit);
-  for (int32_t token = 0; token < token_count; ++token) {
+  const auto take = [&](int64_t token) {
     const float logit = logits[token];
-    if (!is_choosable(logit) || logit < least || !is_allowed(mask, token)) continue;
-    const Candidate candidate{token, logit, 0.0};
+    if (!is_choosable(logit) || logit < least || !is_allowed(mask, token)) return;
+    const Candidate candidate{static_cast<int32_t>(token), logit, 0.0};
     if (list_.size() < most) {
       list_.push_back(candidate);
       // With all tokens wanted the heap is never asked for its worst: sort once at the end.
@@ -58,6 +67,12 @@ void Candidates::gather(const float* logits, int64_t token_count, int64_t limit,
       list_.back() = candidate;
       std::push_heap(list_.begin(), list_.end(), ranks_before);
     }
+  };
+  for (int64_t begin = 0; begin < token_count; begin += kBlock) {
+    const int64_t end = std::min(begin + kBlock, token_count);
+    if (list_.size() == most && !any_above(logits + begin, end - begin, list_.front().logit))
+      continue;
+    for (int64_t token = begin; token < end; ++token) take(token);
   }
   sort();
 }
