@@ -96,6 +96,34 @@ struct LinearCall {
   int64_t out_stride = 0;
 };
 
+// Two matrices beside a linear layer: y += factor * B (A x), in the device's layout (LoRA
+// adapters).
+class LowRank {
+ public:
+  virtual ~LowRank() = default;
+  int64_t in_size = 0, rank = 0, out_size = 0;
+  int64_t resident_bytes = 0;
+};
+inline constexpr int64_t kLowRankMax = 512;
+
+// Where its numbers come from; they are copied.
+struct LowRankSource {
+  const TensorView* a = nullptr;  // [rank, in]
+  const TensorView* b = nullptr;  // [rows, rank]
+  // As LinearSource::row_order: row r of the result is row row_order[r] of B.
+  std::vector<int32_t> row_order;
+};
+
+// One of several that read the same activations: for some of their rows, ascending. `out` is of all
+// rows, as LinearCall has it; no two calls write the same part of it.
+struct LowRankCall {
+  const LowRank* weights = nullptr;
+  std::span<const int32_t> rows = {};
+  float factor = 1.0f;
+  float* out = nullptr;
+  int64_t out_stride = 0;
+};
+
 // Activations that several linear layers read. `values` is [count, width]. Whoever writes
 // `values` calls written(), or coded() after it made the codes; else the first linear that needs
 // codes makes them, and the others reuse them.
@@ -277,6 +305,12 @@ class Backend {
     const LinearCall call = {&weights, out, out_stride};
     linears({&call, 1}, in);
   }
+  // Cold, may throw Error; unlike pack() it may run beside whatever else the backend does.
+  virtual std::unique_ptr<LowRank> pack_low_rank(const LowRankSource& source) = 0;
+  // out[row] += factor * B (A in[row]) for the rows of each call, from in.values whatever codes
+  // there are. `inner` has room for a rank for each row of each call.
+  virtual void add_low_rank(std::span<const LowRankCall> calls, const Activations& in,
+                            float* inner) = 0;
   // The output layer. A logit that a row's cut needs has the bits that linear(), scale() and
   // softcap() give; what it does not need may be -infinity instead. Here all logits are computed.
   virtual void head(const HeadCall& call, Activations& in);

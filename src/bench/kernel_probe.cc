@@ -132,6 +132,9 @@ template <Gate kGate>
 void run_gate(const Table& t, ProbeData& d, const Shape& s) {
   t.gate(kGate, d.x.data(), d.y.data(), s.columns, d.out.data());
 }
+void run_add_rows(const Table& t, ProbeData& d, const Shape& s) {
+  t.add_rows(d.out.data(), d.y.data(), s.columns / 4, d.x.data(), 4, s.columns / 4);
+}
 template <bool kInterleaved>
 void run_rotate(const Table& t, ProbeData& d, const Shape& s) {
   t.rotate(kInterleaved, d.cosine.data(), d.sine.data(), s.columns / 2, d.out.data());
@@ -552,6 +555,7 @@ constexpr KernelProbe kProbes[] = {
      },
      two_row_bytes,
      no_operations},
+    {"add_rows", "4 rows", {1, 2560}, {1, 256}, run_add_rows, row_bytes, no_operations},
     {"softcap",
      "",
      {1, 2560},

@@ -14,6 +14,13 @@ constexpr int64_t kMostChoices = 128;
 constexpr int64_t kTryEvery = 64;
 constexpr double kTryProbability = 0.3;
 
+// Keys and values are those of the model with these adapters. The length stands first, so that no
+// tenant's name reads as another's with adapters.
+std::string salt_of(const Request& request) {
+  const std::string adapters = request.adapters ? request.adapters->identity() : "";
+  return fmt::format("{} {}{}", request.tenant.size(), request.tenant, adapters);
+}
+
 }  // namespace
 
 Engine::Engine(StepModel& model, const text::Tokenizer* tokenizer, EngineOptions options)
@@ -62,6 +69,8 @@ void Engine::validate(const Request& request) const {
   }
   if (request.min_tokens < 0)
     fail(ErrorKind::usage, "min_tokens: at least 0 expected, got {}", request.min_tokens);
+  if (request.adapters && !request.adapters->empty() && !model_.takes(*request.adapters))
+    fail(ErrorKind::usage, "adapters: expected those of this model, got another's");
   if (request.constraint && tokenizer_ == nullptr)
     fail(ErrorKind::unsupported, "constraint: the model has no tokenizer");
   if (std::ranges::find(request.stops, "") != request.stops.end())
@@ -131,6 +140,7 @@ void Engine::start(std::unique_ptr<Job> job) {
   first.job = job.get();
   first.arrival = arrivals_++;
   first.tokens = job->request.prompt;
+  job->salt = salt_of(job->request);
   scheduler_.add(first);
   const int64_t id = job->id;
   jobs_.emplace(id, std::move(job));
@@ -178,7 +188,7 @@ void Engine::start_text(Sequence& sequence) const {
 void Engine::restore(Sequence& sequence) {
   constexpr auto kPage = static_cast<size_t>(backend::kPageTokens);
   const PrefixFolder& folder = *options_.prefixes;
-  const std::string& salt = sequence.job->request.tenant;
+  const std::string& salt = sequence.job->salt;
   model::SequenceState& state = sequence.state;
   std::span<const int32_t> rest = sequence.tokens;
   rest = rest.first(rest.size() - 1);  // the last token's logits are wanted
@@ -313,7 +323,8 @@ void Engine::fill_rows(std::span<const StepWork> plan) {
       rows_.push_back({.token = token,
                        .position = static_cast<int32_t>(position),
                        .sequence = &sequence->state,
-                       .wants_logits = guesses >= 0 || is_scored});
+                       .wants_logits = guesses >= 0 || is_scored,
+                       .adapters = job.request.adapters.get()});
       if (guesses >= 0 && sequence->text)
         cuts_.push_back(sequence->text->cut(guesses));
       else if (rows_.back().wants_logits)

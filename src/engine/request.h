@@ -12,6 +12,7 @@
 #include "engine/finish_reason.h"
 #include "engine/log_probability.h"
 #include "engine/sampling_options.h"
+#include "model/adapter.h"
 
 namespace bittern::engine {
 
@@ -30,6 +31,9 @@ struct Request {
   // What the text must match (null: anything). Requests may share one; the engine draws for them
   // one after the other.
   std::shared_ptr<chat::grammar::Constraint> constraint;
+  // What is added to the model (null: nothing), bound to the engine's model. Prefixes are shared
+  // with requests of the same adapters and scales only.
+  std::shared_ptr<const model::AdapterSet> adapters;
   int64_t choices = 1;
   // Texts made, of which the `choices` with the highest mean log-probability of their tokens are
   // told, each whole when all are done. 0: `choices`, told as they grow.

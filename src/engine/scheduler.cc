@@ -20,7 +20,7 @@ bool comes_before(const Sequence* a, const Sequence* b) {
   return a->arrival < b->arrival;
 }
 
-std::string_view salt(const Sequence& sequence) { return sequence.job->request.tenant; }
+std::string_view salt(const Sequence& sequence) { return sequence.job->salt; }
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/choice_text.h"
@@ -38,6 +39,7 @@ struct Sequence {
 struct Job {
   int64_t id = 0;
   Request request;
+  std::string salt;  // of its prefixes: requests that may share them have the same
   Sink sink;
   std::list<Sequence> texts;  // those that have not ended
   bool is_queued = true;      // nothing was computed yet

@@ -21,6 +21,7 @@ SequenceRunner::SequenceRunner(const model::Model& model, backend::Backend& back
     : model_(model),
       backend_(backend),
       context_(options.context),
+      adapters_(options.adapters),
       store_(backend.make_kv_store(kv_shape(model.config, options))),
       workspace_(model, options.max_rows),
       rows_(static_cast<size_t>(options.max_rows)),
@@ -50,7 +51,8 @@ const float* SequenceRunner::step(std::span<const int32_t> tokens, int64_t wante
     rows_[static_cast<size_t>(row)] = {.token = tokens[static_cast<size_t>(row)],
                                        .position = static_cast<int32_t>(state_.length + row),
                                        .sequence = &state_,
-                                       .wants_logits = row >= count - wanted};
+                                       .wants_logits = row >= count - wanted,
+                                       .adapters = adapters_};
   }
   const int64_t length = state_.length + count;
   model::forward(model_, backend_, *store_, std::span(rows_).first(tokens.size()), workspace_,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "model/adapter.h"
 #include "model/forward.h"
 #include "model/model.h"
 #include "model/sequence.h"
@@ -18,8 +19,9 @@ namespace bittern::engine {
 struct RunnerOptions {
   int64_t context = 0;  // positions; at most model.context
   backend::KvType kv_type = backend::KvType::f16;
-  int64_t max_rows = 512;      // tokens in one step
-  int64_t max_logit_rows = 1;  // rows of one step whose logits are wanted
+  int64_t max_rows = 512;                       // tokens in one step
+  int64_t max_logit_rows = 1;                   // rows of one step whose logits are wanted
+  const model::AdapterSet* adapters = nullptr;  // of the model, must outlive the runner
 };
 
 class SequenceRunner {
@@ -45,6 +47,7 @@ class SequenceRunner {
   const model::Model& model_;
   backend::Backend& backend_;
   int64_t context_;
+  const model::AdapterSet* adapters_;
   std::unique_ptr<backend::KvStore> store_;
   model::SequenceState state_;
   model::Workspace workspace_;

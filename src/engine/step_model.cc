@@ -31,6 +31,9 @@ class LoadedModel final : public StepModel {
   }
 
   StepLimits limits() const override { return limits_; }
+  bool takes(const model::AdapterSet& adapters) const override {
+    return adapters.model() == &model_;
+  }
 
   const float* run(std::span<const model::BatchRow> rows,
                    std::span<const backend::HeadCut> cuts) override {

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "base/thread_pool.h"
+#include "model/adapter.h"
 #include "model/forward.h"
 #include "model/model.h"
 
@@ -28,6 +29,8 @@ class StepModel {
  public:
   virtual ~StepModel() = default;
   virtual StepLimits limits() const = 0;
+  // Whether rows may have these adapters: they are bound to this model.
+  virtual bool takes(const model::AdapterSet&) const { return false; }
   // Computes the rows, whose sequences have the pages for them, and returns the logits of those
   // that want them, [wanting rows, vocab_size] in row order, valid until the next call. `cuts`:
   // what of each of those is needed (model::forward); none: all.

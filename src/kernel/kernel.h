@@ -67,6 +67,10 @@ struct Table {
   void (*add)(float* x, const float* y, int64_t count);
   // x[i] += factor * y[i], the product rounded first.
   void (*add_scaled)(float* x, const float* y, float factor, int64_t count);
+  // x[i] += factors[r] * rows[r * stride + i] for each of `row_count` rows in ascending order, each
+  // product fused into the sum.
+  void (*add_rows)(float* x, const float* rows, int64_t stride, const float* factors,
+                   int64_t row_count, int64_t count);
   // x[i] = cap * tanh(x[i] / cap), within 3 ulp.
   void (*softcap)(float* x, float cap, int64_t count);
   // The normalised Walsh-Hadamard transform of `count` elements (a power of two) in natural order:

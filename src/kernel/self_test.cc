@@ -191,7 +191,7 @@ std::vector<float> run_rows(const Table& table, const Probe& probe) {
 
 std::vector<float> run_family_rows(const Table& table, const Probe& probe) {
   const size_t width = kWidth;
-  std::vector<float> out(5 * width, 0.0f);
+  std::vector<float> out(6 * width, 0.0f);
   const float* x = probe.floats.data();
   const float* weight = probe.weights.data();
   table.layer_norm(x, weight, weight + kWidth, 1e-5f, kWidth, &out[0]);
@@ -200,6 +200,7 @@ std::vector<float> run_family_rows(const Table& table, const Probe& probe) {
   table.add_scaled(&out[2 * width], weight, 0.37f, kWidth);
   table.softcap(&out[3 * width], 2.5f, kWidth);
   table.hadamard(&out[4 * width], 128);
+  table.add_rows(&out[5 * width], weight, kWidth / 4, x, 3, kWidth / 4);
   return out;
 }
 
@@ -373,7 +374,7 @@ std::optional<std::string> self_test(const Table& table) {
   if (differs(run_halves)) return "encode_f16";
   if (differs(run_codes)) return "quantise";
   if (differs(run_rows)) return "row operations";
-  if (differs(run_family_rows)) return "layer_norm, add_scaled, softcap or hadamard";
+  if (differs(run_family_rows)) return "layer_norm, add_scaled, add_rows, softcap or hadamard";
   if (differs(run_softmax)) return "softmax_chunk";
   if (differs(run_blocks)) return "block formats";
   if (differs(run_attention)) return "attention";

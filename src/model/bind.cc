@@ -50,6 +50,7 @@ class Binder {
     // spans the whole head.
     const bool interleaved = reader_.from_gguf() && model_.arch->gguf_interleaves_heads;
     unpermute_ = interleaved && rope_dim(config_, config_.rope) == config_.head_dim;
+    model_.interleaved_heads = interleaved && !unpermute_;
     const auto pairing =
         interleaved && !unpermute_ ? backend::RopePairing::interleaved : model_.arch->pairing;
     model_.rope = make_rope_table(config_, config_.rope, pairing, model_.context);

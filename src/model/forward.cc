@@ -62,6 +62,7 @@ void Step::place_rows() {
     const BatchRow& row = rows_[index];
     buffers_.places[index] = {row.sequence->pages.data(), row.position, row.sequence->length};
   }
+  group_by_adapter();
 }
 
 // x = norm(E[token] * scale + type + P[position])
@@ -198,6 +199,7 @@ void Step::linears(std::initializer_list<Product> products, Activations& input, 
     }
     if (in != nullptr) run(*in);
   }
+  if (!buffers_.groups.empty() && item < 0) add_adapters(products, input);
 }
 
 backend::Codes Step::codes_for(const backend::Linear& weights) const {

@@ -14,11 +14,14 @@
 
 namespace bittern::model {
 
+class AdapterSet;
+
 struct BatchRow {
   int32_t token = 0;
   int32_t position = 0;
   SequenceState* sequence = nullptr;  // must already have the pages for `position`
   bool wants_logits = false;
+  const AdapterSet* adapters = nullptr;  // null: the model alone
 };
 
 // Observes values inside a step (importance matrices, evaluation, golden tests).

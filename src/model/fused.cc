@@ -44,6 +44,13 @@ std::vector<int32_t> deinterleaved_rows(int64_t head_count, int64_t head_dim) {
   return order;
 }
 
+std::vector<int32_t> inverse(const std::vector<int32_t>& order) {
+  std::vector<int32_t> back(order.size());
+  for (size_t row = 0; row < order.size(); ++row)
+    back[static_cast<size_t>(order[row])] = static_cast<int32_t>(row);
+  return back;
+}
+
 std::vector<int32_t> compose(const std::vector<int32_t>& rows, const std::vector<int32_t>& order) {
   if (rows.empty()) return order;
   if (order.empty()) return rows;

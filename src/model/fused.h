@@ -22,6 +22,9 @@ std::vector<int32_t> row_range(int64_t first, int64_t count);
 // h*d + 2j + p is row h*d + p*d/2 + j.
 std::vector<int32_t> deinterleaved_rows(int64_t head_count, int64_t head_dim);
 
+// The order that undoes `order`, a permutation.
+std::vector<int32_t> inverse(const std::vector<int32_t>& order);
+
 // rows[order[i]]; `rows` itself where `order` is empty, `order` where `rows` is.
 std::vector<int32_t> compose(const std::vector<int32_t>& rows, const std::vector<int32_t>& order);
 

@@ -93,6 +93,8 @@ class Model {
   std::vector<float> token_type;                   // added to every embedding; empty: none
   Norm embedding_norm;
   InputRotation rotation;
+  // Rows of q and k stand as GGUF files of the llama class have them (deinterleaved_rows).
+  bool interleaved_heads = false;
   std::vector<Layer> layers;
   Norm output_norm;
   std::unique_ptr<backend::Linear> head;  // null: gives hidden states only

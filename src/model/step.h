@@ -72,6 +72,9 @@ class Step {
   static constexpr size_t kMostProducts = 3;
   void linears(std::initializer_list<Product> products, backend::Activations& input, int64_t layer,
                int64_t item = -1);
+  // step_adapters.cc: what the rows' adapters add to such products, none of an expert.
+  void group_by_adapter();
+  void add_adapters(std::initializer_list<Product> products, const backend::Activations& input);
   // The codes to make where `input` is written, if these weights read it as it is.
   backend::Codes codes_for(const backend::Linear& weights) const;
   // `input` as weights want it that are rotated.

@@ -9,6 +9,7 @@ namespace {
 using backend::Activations;
 
 constexpr int64_t kAlignment = 64;
+constexpr int64_t kInnerProducts = 3;  // query, key and value
 
 // Hands out aligned parts of one block; with a null block it only counts.
 class Arena {
@@ -81,6 +82,8 @@ int64_t Workspace::Buffers::lay_out(const Config& config, int64_t rows, std::byt
     gathered = arena.take_activations(rows, config.hidden_size);
     expert_out = arena.take<float>(rows * config.hidden_size);
   }
+  arena.rewind(arena.most());
+  inner = arena.take<float>(rows * kInnerProducts * backend::kLowRankMax);
   return arena.most();
 }
 
@@ -97,6 +100,9 @@ Workspace::Workspace(const Model& model, int64_t max_rows) : buffers_(std::make_
   buffers.positions.resize(rows);
   buffers.expert_rows.resize(rows);
   buffers.expert_shares.resize(rows);
+  buffers.groups.reserve(rows * AdapterSet::kMost);
+  buffers.group_rows.reserve(rows * AdapterSet::kMost);
+  buffers.adapter_calls.reserve(rows * kInnerProducts);
   buffers.block = Region(bytes(model.config, max_rows), "the buffers of a step");
   buffers.lay_out(model.config, max_rows, buffers.block.data());
 }

@@ -1,7 +1,7 @@
-// The engine under random schedules: arrivals, lengths, priorities, tenants, shared prefixes,
-// cancels and too few pages, on a model whose tokens hash what its pages hold and on a virtual
-// clock. After every step the invariants hold; at the end every request has ended once, with the
-// tokens that it would have had alone.
+// The engine under random schedules: arrivals, lengths, priorities, tenants, adapters, shared
+// prefixes, cancels and too few pages, on a model whose tokens hash what its pages hold and on a
+// virtual clock. After every step the invariants hold; at the end every request has ended once,
+// with the tokens that it would have had alone.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -53,7 +53,7 @@ Alone run_alone(const FakeModel& model, const Request& request, int64_t choice, 
                                                                    : FinishReason::context_full;
   double score = 0.0;
   while (std::ssize(alone.tokens) < limit) {
-    model.logits_after(tokens, logits.data());
+    model.logits_after(tokens, logits.data(), request.adapters.get());
     const int32_t token = sampler.sample(logits.data(), std::ssize(alone.tokens));
     sampler.accept(token);
     if (request.best_of > request.choices)
@@ -67,6 +67,14 @@ Alone run_alone(const FakeModel& model, const Request& request, int64_t choice, 
   }
   alone.score = alone.tokens.empty() ? -INFINITY : score / static_cast<double>(alone.tokens.size());
   return alone;
+}
+
+// One of a few, in an object of its own.
+std::shared_ptr<const model::AdapterSet> some_adapters(int64_t which) {
+  const auto adapter = std::make_shared<model::Adapter>();
+  adapter->identity = which == 0 ? "first" : "second";
+  return std::make_shared<model::AdapterSet>(
+      std::vector<model::AdapterSet::Entry>{{adapter, which == 2 ? 0.5f : 1.0f}});
 }
 
 // Knows the model, and is wrong every few tokens.
@@ -171,6 +179,7 @@ class Schedule {
     request.priority = chance(30) ? static_cast<int32_t>(between(-1, 2)) : 0;
     request.tenant = std::string(1, static_cast<char>('a' + between(0, 2)));
     request.reuse_prefix = chance(90);
+    if (chance(30)) request.adapters = some_adapters(between(0, 2));
     plan.arrival = between(0, 60);
     if (chance(15)) plan.cancel = plan.arrival + between(0, 60);
     last_event_ = std::max({last_event_, plan.arrival, plan.cancel});
@@ -233,7 +242,8 @@ class Schedule {
     ASSERT_EQ(scores.size(), request.prompt.size() - 1);
     std::vector<float> logits(kVocab);
     for (size_t place = 0; place < scores.size(); ++place) {
-      model.logits_after(std::span(request.prompt).first(place + 1), logits.data());
+      model.logits_after(std::span(request.prompt).first(place + 1), logits.data(),
+                         request.adapters.get());
       const auto expected = log_probabilities(logits.data(), kVocab, request.prompt[place + 1], 0);
       ASSERT_EQ(scores[place].chosen.token, expected.chosen.token);
       ASSERT_EQ(scores[place].chosen.value, expected.chosen.value);

@@ -19,6 +19,7 @@ class FakeModel final : public StepModel {
   explicit FakeModel(const StepLimits& limits);
 
   StepLimits limits() const override { return limits_; }
+  bool takes(const model::AdapterSet&) const override { return true; }
   // Logits that the cuts say are not needed are -infinity.
   const float* run(std::span<const model::BatchRow> rows,
                    std::span<const backend::HeadCut> cuts) override;
@@ -31,7 +32,8 @@ class FakeModel final : public StepModel {
   }
 
   // Row of logits after `tokens`, as run() makes it.
-  void logits_after(std::span<const int32_t> tokens, float* logits) const;
+  void logits_after(std::span<const int32_t> tokens, float* logits,
+                    const model::AdapterSet* adapters = nullptr) const;
 
   double now = 0.0;  // seconds
   double step_seconds = 0.020, row_seconds = 0.001;
@@ -43,7 +45,7 @@ class FakeModel final : public StepModel {
   void leave_out(const backend::HeadCut& cut, float* logits) const;
 
   StepLimits limits_;
-  std::vector<int32_t> held_;  // [page, kPageTokens]
+  std::vector<int32_t> held_;  // [page, kPageTokens], tokens and what was added to the model
   std::vector<float> logits_;
 };
 

@@ -16,6 +16,14 @@ uint64_t extend(uint64_t hash, int32_t token) {
   return hash ^ hash >> 29;
 }
 
+// A token's keys and values, which differ with the adapters that made them.
+int32_t kept(int32_t token, const model::AdapterSet* adapters) {
+  if (adapters == nullptr || adapters->empty()) return token;
+  constexpr int32_t kTokens = 1 << 16;
+  const size_t hash = std::hash<std::string>()(adapters->identity());
+  return token + kTokens * static_cast<int32_t>(1 + hash % 10007);
+}
+
 }  // namespace
 
 FakeModel::FakeModel(const StepLimits& limits)
@@ -36,7 +44,7 @@ const float* FakeModel::run(std::span<const model::BatchRow> rows,
       return held_.at(
           static_cast<size_t>(page * backend::kPageTokens + position % backend::kPageTokens));
     };
-    place(row.position) = row.token;
+    place(row.position) = kept(row.token, row.adapters);
     row.sequence->length = std::max<int64_t>(row.sequence->length, row.position + 1);
     if (!row.wants_logits) continue;
     BITTERN_CHECK(logits + limits_.vocab_size <= logits_.data() + logits_.size(), "{} rows",
@@ -89,9 +97,10 @@ void FakeModel::fill_logits(uint64_t hash, float* logits) const {
   logits[hash % static_cast<uint64_t>(limits_.vocab_size)] += 2.0f;
 }
 
-void FakeModel::logits_after(std::span<const int32_t> tokens, float* logits) const {
+void FakeModel::logits_after(std::span<const int32_t> tokens, float* logits,
+                             const model::AdapterSet* adapters) const {
   uint64_t hash = 0;
-  for (const int32_t token : tokens) hash = extend(hash, token);
+  for (const int32_t token : tokens) hash = extend(hash, kept(token, adapters));
   fill_logits(hash, logits);
 }
 

@@ -30,11 +30,13 @@ class PrefixFolderTest : public testing::Test {
     std::vector<int32_t> tokens;
     Usage usage;
   };
-  Answer answer(std::shared_ptr<PrefixFolder> prefixes, const std::string& tenant = "") {
+  Answer answer(std::shared_ptr<PrefixFolder> prefixes, const std::string& tenant = "",
+                std::shared_ptr<const model::AdapterSet> adapters = nullptr) {
     FakeModel model(kLimits);
     Engine engine(model, nullptr, {.max_sequences = 2, .prefixes = std::move(prefixes)});
     Request request;
     request.tenant = tenant;
+    request.adapters = std::move(adapters);
     for (int32_t place = 0; place < 200; ++place) request.prompt.push_back(place * 7 % 30);
     request.max_tokens = 5;
     Answer answer;
@@ -70,6 +72,27 @@ TEST_F(PrefixFolderTest, ButNotAnotherTenantOrModel) {
   (void)answer(open());
   EXPECT_EQ(answer(open(), "somebody").usage.cached_tokens, 0);
   EXPECT_EQ(answer(open(1 << 20, "m2")).usage.cached_tokens, 0);
+}
+
+TEST_F(PrefixFolderTest, AdaptersHaveTheirOwn) {
+  const auto adapters = [](const char* identity, float scale) {
+    const auto adapter = std::make_shared<model::Adapter>();
+    adapter->identity = identity;
+    return std::make_shared<model::AdapterSet>(
+        std::vector<model::AdapterSet::Entry>{{adapter, scale}});
+  };
+  const Answer base = answer(open());
+  const Answer first = answer(open(), "", adapters("sum", 1.0f));
+  EXPECT_EQ(first.usage.cached_tokens, 0);
+  EXPECT_NE(first.tokens, base.tokens);
+  EXPECT_EQ(answer(open(), "", adapters("sum", 0.5f)).usage.cached_tokens, 0);
+  EXPECT_EQ(answer(open(), "", adapters("other", 1.0f)).usage.cached_tokens, 0);
+  const Answer again = answer(open(), "", adapters("sum", 1.0f));
+  EXPECT_EQ(again.usage.cached_tokens, 3 * backend::kPageTokens);
+  EXPECT_EQ(again.tokens, first.tokens);
+  // Nor can a tenant be called like adapters.
+  const std::string name = adapters("sum", 1.0f)->identity();
+  EXPECT_EQ(answer(open(), name).usage.cached_tokens, 0);
 }
 
 TEST_F(PrefixFolderTest, DamageIsNotUsedAndRemoved) {

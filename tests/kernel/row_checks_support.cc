@@ -94,6 +94,23 @@ std::vector<float> add_scaled(const Table& table, const Input& in) {
   return out.values();
 }
 
+// Rows of every number there may be, but for what has no remainder of rows.
+std::vector<float> add_rows(const Table& table, const Input& in) {
+  std::vector<float> results;
+  for (const int64_t rows : {1, 3}) {
+    const int64_t count = in.width / rows;
+    Guarded<float> out(std::vector<float>(static_cast<size_t>(count), 0.5f));
+    // The last row ends where the input does, before a page that faults.
+    const float* first = in.x.data() + in.width - rows * count;
+    const Guarded<float> factors(
+        std::vector<float>(in.y.data(), in.y.data() + std::min(rows, in.width)));
+    if (count > 0) table.add_rows(out.data(), first, count, factors.data(), rows, count);
+    const std::vector<float> values = out.values();
+    results.insert(results.end(), values.begin(), values.end());
+  }
+  return results;
+}
+
 std::vector<float> softcap(const Table& table, const Input& in) {
   Guarded<float> out(in.x.values());
   table.softcap(out.data(), 30.0f, in.width);
@@ -204,6 +221,7 @@ constexpr EntryCheck kChecks[] = {
     {"Table.gate", on_all_inputs<gate>},
     {"Table.add", on_all_inputs<add>},
     {"Table.add_scaled", on_all_inputs<add_scaled>},
+    {"Table.add_rows", on_all_inputs<add_rows>},
     {"Table.softcap", on_all_inputs<softcap>},
     {"Table.hadamard", on_all_inputs<hadamard>},
     {"Table.rotate", on_all_inputs<rotate>},

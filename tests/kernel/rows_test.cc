@@ -228,6 +228,26 @@ TEST_P(RowKernel, AddAndScale) {
   }
 }
 
+TEST_P(RowKernel, AddRows) {
+  random::Sequence draw(35);
+  for (const int64_t count : kWidths) {
+    for (const int64_t rows : {0, 1, 2, 17}) {
+      const int64_t stride = count + 3;
+      const Guarded<float> x(random_floats(draw, count, 5.0f));
+      const Guarded<float> y(random_floats(draw, std::max<int64_t>(0, rows * stride - 3), 5.0f));
+      const Guarded<float> factors(random_floats(draw, rows, 2.0f));
+      Guarded<float> sum(x.values());
+      table().add_rows(sum.data(), y.data(), stride, factors.data(), rows, count);
+      for (int64_t i = 0; i < count; ++i) {
+        float expected = x[i];
+        for (int64_t row = 0; row < rows; ++row)
+          expected = std::fma(factors[row], y[row * stride + i], expected);
+        ASSERT_EQ(sum[i], expected) << count << " " << rows << " " << i;
+      }
+    }
+  }
+}
+
 // Both pairings against the rotation of complex numbers.
 TEST_P(RowKernel, Rotation) {
   random::Sequence draw(34);

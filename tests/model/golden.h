@@ -60,10 +60,13 @@ class Runner {
   std::vector<float> run(const std::vector<int32_t>& ids, int64_t chunk = 0,
                          model::Taps* taps = nullptr);
   // The same for several sequences whose rows are dealt into steps in the order of a generator
-  // seeded with `seed`; result [sequence].
-  std::vector<std::vector<float>> run_interleaved(const std::vector<std::vector<int32_t>>& prompts,
-                                                  uint64_t seed);
+  // seeded with `seed`; result [sequence]. Each with its adapters, where given.
+  std::vector<std::vector<float>> run_interleaved(
+      const std::vector<std::vector<int32_t>>& prompts, uint64_t seed,
+      const std::vector<const model::AdapterSet*>& adapters = {});
   model::PagePool& pages() { return pages_; }
+
+  const model::AdapterSet* adapters = nullptr;  // of run()
 
  private:
   const model::Model& model_;

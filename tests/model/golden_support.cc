@@ -90,7 +90,7 @@ std::vector<float> Runner::run(const std::vector<int32_t>& ids, int64_t chunk, m
   for (size_t start = 0; start < ids.size(); start += step) {
     std::vector<model::BatchRow> rows;
     for (size_t i = start; i < std::min(ids.size(), start + step); ++i)
-      rows.push_back({ids[i], static_cast<int32_t>(i), &sequence, true});
+      rows.push_back({ids[i], static_cast<int32_t>(i), &sequence, true, adapters});
     float* out = result.data() + start * width;
     if (config.has_head) {
       model::forward(model_, backend_, *store_, rows, workspace_, out, taps);
@@ -106,7 +106,8 @@ std::vector<float> Runner::run(const std::vector<int32_t>& ids, int64_t chunk, m
 }
 
 std::vector<std::vector<float>> Runner::run_interleaved(
-    const std::vector<std::vector<int32_t>>& prompts, uint64_t seed) {
+    const std::vector<std::vector<int32_t>>& prompts, uint64_t seed,
+    const std::vector<const model::AdapterSet*>& sets) {
   random::Sequence random(seed);
   const auto vocab = static_cast<size_t>(model_.config.vocab_size);
   std::vector<model::SequenceState> sequences(prompts.size());
@@ -123,8 +124,8 @@ std::vector<std::vector<float>> Runner::run_interleaved(
       const size_t position = done[owner];
       if (position == prompts[owner].size()) continue;
       EXPECT_TRUE(pages_.reserve(sequences[owner], static_cast<int64_t>(position) + 1));
-      rows.push_back(
-          {prompts[owner][position], static_cast<int32_t>(position), &sequences[owner], true});
+      rows.push_back({prompts[owner][position], static_cast<int32_t>(position), &sequences[owner],
+                      true, sets.empty() ? nullptr : sets[owner]});
       owners.push_back(owner);
       ++done[owner];
       --left;

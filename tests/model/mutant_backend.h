@@ -49,6 +49,13 @@ class MutantBackend final : public backend::Backend {
       inner_->linears({&call, 1}, in);
     }
   }
+  std::unique_ptr<backend::LowRank> pack_low_rank(const backend::LowRankSource& source) override {
+    return inner_->pack_low_rank(source);
+  }
+  void add_low_rank(std::span<const backend::LowRankCall> calls, const backend::Activations& in,
+                    float* inner) override {
+    inner_->add_low_rank(calls, in, inner);
+  }
   void rope(const backend::RopeTable& table, std::span<const backend::RowPlace> rows,
             int64_t head_count, int64_t head_dim, float* x, int64_t stride) override {
     inner_->rope(table, rows, head_count, head_dim, x, stride);

@@ -78,6 +78,10 @@ double activate(backend::Activation activation, double x) {
   return 0.0;
 }
 
+struct ReferenceLowRank final : backend::LowRank {
+  std::vector<float> a, b;  // [rank, in], [out, rank]
+};
+
 class ReferenceBackend final : public backend::Backend {
  public:
   std::string description() const override { return "reference, double"; }
@@ -167,6 +171,41 @@ class ReferenceBackend final : public backend::Backend {
         if (linear.ternary) sum *= in.inverse_scales[row] * linear.scale;
         if (!linear.bias.empty()) sum += linear.bias[static_cast<size_t>(column)];
         out[row * out_stride + column] = static_cast<float>(sum);
+      }
+    }
+  }
+
+  std::unique_ptr<backend::LowRank> pack_low_rank(const backend::LowRankSource& source) override {
+    auto weights = std::make_unique<ReferenceLowRank>();
+    const std::vector<float> stored = decode(*source.b);
+    weights->a = decode(*source.a);
+    weights->rank = source.a->rows();
+    weights->in_size = source.a->columns();
+    weights->out_size = source.row_order.empty() ? source.b->rows() : std::ssize(source.row_order);
+    for (int64_t row = 0; row < weights->out_size; ++row) {
+      const auto from = source.row_order.empty() ? row : source.row_order[row];
+      const auto first = stored.begin() + from * weights->rank;
+      weights->b.insert(weights->b.end(), first, first + weights->rank);
+    }
+    return weights;
+  }
+
+  void add_low_rank(std::span<const backend::LowRankCall> calls, const Activations& in,
+                    float*) override {
+    for (const backend::LowRankCall& call : calls) {
+      const auto& weights = static_cast<const ReferenceLowRank&>(*call.weights);
+      for (const int32_t row : call.rows) {
+        std::vector<double> inner(static_cast<size_t>(weights.rank));
+        for (size_t i = 0; i < weights.a.size(); ++i)
+          inner[i / weights.in_size] +=
+              double{weights.a[i]} * in.values[row * in.width + i % weights.in_size];
+        for (int64_t out = 0; out < weights.out_size; ++out) {
+          double sum = 0.0;
+          for (int64_t k = 0; k < weights.rank; ++k)
+            sum += weights.b[out * weights.rank + k] * inner[k];
+          float& target = call.out[row * call.out_stride + out];
+          target = static_cast<float>(target + call.factor * sum);
+        }
       }
     }
   }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "model/adapter.h"
 #include "model/golden.h"
 #include "model/reference_backend.h"
 
@@ -92,6 +93,20 @@ TEST(Rotation, RotatedWeightsGiveTheLogitsOfTheOriginal) {
   EXPECT_LE(error_of(rotated_case("llama/model.gguf"), "llama/golden.bin"), 1e-4);
   EXPECT_LE(error_of(rotated_case("qwen2/model.gguf"), "qwen2/golden.bin"), 1e-4);  // tied head
   EXPECT_LE(error_of(rotated_case("mixtral/model.gguf"), "mixtral/golden.bin"), 1e-4);
+}
+
+// Adapters add to what a layer gives, from the input before it was turned.
+TEST(Rotation, AdaptersFitRotatedWeights) {
+  const Golden golden = read_golden("../adapters/llama_plain/golden.bin");
+  Cpu cpu(1, nullptr, true);
+  const auto model = bind_case(rotated_case("llama/model.gguf"), *cpu);
+  const model::AdapterSet adapters(
+      {{model::bind_adapter(format::open_adapter(BITTERN_TEST_DATA "/adapters/llama_plain"), *model,
+                            *cpu),
+        1.0f}});
+  Runner runner(*model, *cpu);
+  runner.adapters = &adapters;
+  EXPECT_LE(relative_error(golden, runner.run(golden.ids)), 1e-4);
 }
 
 TEST(Rotation, EveryPartOfTheContractMatters) {

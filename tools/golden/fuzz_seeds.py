@@ -45,6 +45,14 @@ writer.write_kv_data_to_file()
 writer.write_tensors_to_file()
 writer.close()
 
+# Adapters.
+folder = SEEDS / "adapter"
+folder.mkdir(parents=True, exist_ok=True)
+for source, name in (("llama_patterns/adapter_config.json", "patterns.json"),
+                     ("phi3_rslora/adapter_config.json", "rslora.json"),
+                     ("granite_one_layer/adapter.gguf", "one_layer.gguf")):
+    shutil.copyfile(Path("tests/data/adapters") / source, folder / name)
+
 # The codecs: a slice of the values that every encoder is tested with, through every third row.
 folder = SEEDS / "codec"
 folder.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,10 @@ CpuBackend::CpuBackend(ThreadPool& pool, const kernel::Table& table, const CpuOp
                  ? nullptr
                  : kernel::select_dense(table, cpu::detect_features())),
       bf16_(kernel::select_bf16(table, cpu::detect_features())),
-      options_(options) {}
+      options_(options) {
+  // What low-rank additions need: they are packed while others compute (low_rank.cc).
+  scratch_.grow(pool_.thread_count(), kernel::kRealScratch);
+}
 
 std::string CpuBackend::description() const {
   const int threads = pool_.thread_count();

@@ -119,6 +119,9 @@ class CpuBackend final : public Backend {
   void layer_norm(const float* in, const float* weight, const float* bias, float eps, int64_t count,
                   int64_t width, float* out) override;
   void linears(std::span<const LinearCall> calls, Activations& in) override;
+  std::unique_ptr<LowRank> pack_low_rank(const LowRankSource& source) override;
+  void add_low_rank(std::span<const LowRankCall> calls, const Activations& in,
+                    float* inner) override;
   void head(const HeadCall& call, Activations& in) override;
   HeadCounts head_counts() const override { return head_counts_; }
   void rope(const RopeTable& table, std::span<const RowPlace> rows, int64_t head_count,
@@ -192,6 +195,11 @@ class CpuBackend final : public Backend {
   // for weights that are read where they lie.
   void real_rows(const CpuLinear& weights, const float* in, std::span<const int32_t> ids,
                  float* out, int worker) const;
+
+  // See low_rank.cc.
+  struct LowRankTask;
+  void project_down(const LowRankTask& task, const Activations& in, int worker) const;
+  void add_up(const LowRankTask& task, int worker) const;
 
   // The coarse plane of an output layer, see head.cc.
   void pack_coarse(const LinearSource& source, CpuLinear& linear);

@@ -83,6 +83,37 @@ void add_scaled(float* x, const float* y, float factor, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] = x[i] + factor * y[i];
 }
 
+// kVectors of x stay in registers while all rows pass.
+template <int kVectors>
+[[gnu::always_inline]] inline void add_rows_to(float* x, const float* rows, int64_t stride,
+                                               const float* factors, int64_t row_count) {
+  Lanes sums[kVectors];
+  for (int v = 0; v < kVectors; ++v) sums[v] = load(x + v * kLanes);
+  for (int64_t row = 0; row < row_count; ++row) {
+    const Lanes factor = broadcast(factors[row]);
+    for (int v = 0; v < kVectors; ++v)
+      sums[v] = fma(factor, load(rows + row * stride + v * kLanes), sums[v]);
+  }
+  for (int v = 0; v < kVectors; ++v) store(x + v * kLanes, sums[v]);
+}
+
+void add_rows(float* x, const float* rows, int64_t stride, const float* factors, int64_t row_count,
+              int64_t count) {
+  constexpr int kVectors = 4;
+  int64_t i = 0;
+  for (; i + kVectors * kLanes <= count; i += kVectors * kLanes)
+    add_rows_to<kVectors>(x + i, rows + i, stride, factors, row_count);
+  for (; i + kLanes <= count; i += kLanes)
+    add_rows_to<1>(x + i, rows + i, stride, factors, row_count);
+  if (i == count) return;
+  Lanes sum = load_first(x + i, count - i);
+  for (int64_t row = 0; row < row_count; ++row) {
+    const Lanes last = load_first(rows + row * stride + i, count - i);
+    sum = fma(broadcast(factors[row]), last, sum);
+  }
+  store_first(x + i, sum, count - i);
+}
+
 void softcap(float* x, float cap, int64_t count) {
   const Lanes size = broadcast(cap);
   int64_t i = 0;
