@@ -118,7 +118,7 @@ class Batch final : public Command {
   serve::BatchSettings settings(const Loaded& loaded, uint64_t seed) const;
   serve::BatchModel model(const Loaded& loaded, const serve::BatchSettings& settings,
                           uint64_t seed) const;
-  bool answer_all(const serve::BatchInput& input, serve::Journal& journal,
+  void answer_all(const serve::BatchInput& input, serve::Journal& journal,
                   serve::BatchRunner& runner, const Log& log) const;
   void report(const serve::Journal& journal, const serve::BatchRunner& runner, const Loaded& loaded,
               const Counts& counts, const serve::BatchSettings& settings, const Log& log) const;
@@ -339,8 +339,8 @@ serve::BatchModel Batch::model(const Loaded& loaded, const serve::BatchSettings&
   return model;
 }
 
-// False where Ctrl-C stopped it.
-bool Batch::answer_all(const serve::BatchInput& input, serve::Journal& journal,
+// Throws Error{interrupted} on Ctrl-C.
+void Batch::answer_all(const serve::BatchInput& input, serve::Journal& journal,
                        serve::BatchRunner& runner, const Log& log) const {
   Progress progress("answering", input.size(), Progress::Unit::items, "requests",
                     log.level() == Log::Level::quiet);
@@ -348,10 +348,7 @@ bool Batch::answer_all(const serve::BatchInput& input, serve::Journal& journal,
   const double started = monotonic_seconds();
   int64_t shown = journal.done_count(), next = 0;
   while (journal.done_count() < input.size()) {
-    if (interrupt::requested()) {
-      journal.sync();
-      return false;
-    }
+    interrupt::check();
     // Until there is enough to do, or one was answered at once.
     while (next < input.size() && runner.has_room() && journal.done_count() == shown) {
       const int64_t index = next++;
@@ -366,7 +363,6 @@ bool Batch::answer_all(const serve::BatchInput& input, serve::Journal& journal,
         seconds > 0.0 ? static_cast<double>(runner.generated_tokens()) / seconds : 0.0));
     progress.advance(journal.done_count() - std::exchange(shown, journal.done_count()));
   }
-  return true;
 }
 
 int Batch::run(const Log& log) {
@@ -391,7 +387,11 @@ int Batch::run(const Log& log) {
                               journal.append(answer.index, answer.line, answer.is_error);
                             });
   const double started = monotonic_seconds();
-  if (!answer_all(input, journal, runner, log)) {
+  try {
+    answer_all(input, journal, runner, log);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::interrupted) throw;
+    journal.sync();
     log.info("interrupted: {} of {} requests are done; the same command goes on",
              journal.done_count(), input.size());
     return static_cast<int>(ErrorKind::interrupted);

@@ -23,6 +23,15 @@ constexpr double kSyncSeconds = 1.0;
 
 std::string reason(int error) { return std::system_category().message(error); }
 
+// So that a loss of power leaves what its files are called.
+void sync_folder(const std::filesystem::path& file) {
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;  // not readable: then the system decides when
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
 std::string header(const BatchInput& input, const BatchSettings& settings) {
   JsonBuilder values = JsonBuilder::object();
   for (const auto& [name, value] : settings) values[name] = value;
@@ -131,6 +140,7 @@ void Journal::begin(const BatchSettings& settings) {
     fail(ErrorKind::resources, "{}: cannot write: {}", path_.string(), reason(errno));
   write(header(input_, settings));
   sync();
+  sync_folder(path_);
 }
 
 // Lines up to the first that is torn or is not of this batch; what lies behind is cut off.
@@ -211,6 +221,8 @@ void Journal::finish(const std::filesystem::path& output, const std::filesystem:
   sync();
   if (errors_ > 0) write_sorted(errors, true);
   write_sorted(output, false);
+  sync_folder(errors);
+  sync_folder(output);
   std::filesystem::remove(path_);
 }
 
