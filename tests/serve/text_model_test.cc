@@ -137,6 +137,16 @@ TEST_F(TextModelTest, TemplatesGetToolsVariablesAndAnOpenEnd) {
   EXPECT_EQ(text_of(chat_with("")), "[user] Hi\n[assistant]");
 }
 
+TEST_F(TextModelTest, ADeveloperIsTheSystemToTemplatesThatDoNotKnowIt) {
+  const char* body = R"({"messages": [{"role": "developer", "content": "Be kind."},
+                                      {"role": "user", "content": "Hi"}]})";
+  EXPECT_EQ(text_of(chat(body).requests[0]), "[system] Be kind.\n[user] Hi\n[assistant]");
+  const engine::ChatTemplate knowing(
+      std::string("{# system and developer are told apart #}") + kTemplate, "t", checkpoint_);
+  model_.chat = &knowing;
+  EXPECT_EQ(text_of(chat(body).requests[0]), "[developer] Be kind.\n[user] Hi\n[assistant]");
+}
+
 TEST_F(TextModelTest, PromptsAsTextOrTokensEachARequest) {
   const PreparedText prepared = completion(
       R"({"prompt": ["Once", "Twice"], "echo": true, "logprobs": 2, "n": 2, "best_of": 3})");

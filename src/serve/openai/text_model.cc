@@ -14,6 +14,15 @@ TextDefaults defaults_of(const TextModel& model, uint64_t seed) {
           .seed = seed};
 }
 
+// OpenAI's newer name of system messages: a template that has never heard of it would leave them
+// out without a word.
+void rename_developers(chat::List& messages, const engine::ChatTemplate& chat) {
+  if (chat.source().find("developer") != std::string::npos) return;
+  for (chat::Value& message : messages) {
+    if (*message.find("role")->text() == "developer") message.set("role", "system");
+  }
+}
+
 engine::Prompt render(const ChatRequest& request, const TextModel& model) {
   const bool has_tools = !request.tools.is_null();
   const engine::ChatTemplate* chat =
@@ -22,6 +31,7 @@ engine::Prompt render(const ChatRequest& request, const TextModel& model) {
     refuse("messages", error_code::kUnsupported, "the model has no chat template");
   chat::Conversation conversation;
   conversation.messages = request.messages;
+  rename_developers(conversation.messages, *chat);
   conversation.tools = request.tools;
   conversation.documents = request.documents;
   conversation.add_generation_prompt = request.add_generation_prompt;
