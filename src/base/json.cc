@@ -209,6 +209,8 @@ std::optional<bool> Value::get_boolean(std::string_view key) const {
   return value ? std::optional(value->as_boolean(key)) : std::nullopt;
 }
 
+std::string Value::to_text() const { return simdjson::minify(unwrap(element_)); }
+
 const std::string& Value::file_name() const { return owner_->file_name(); }
 
 Document::Document(std::string file_name, std::unique_ptr<Parsed> parsed)

@@ -51,6 +51,9 @@ class Value {
   std::optional<double> get_number(std::string_view key) const;
   std::optional<bool> get_boolean(std::string_view key) const;
 
+  // The value as JSON, no spaces added; numbers in their shortest form.
+  std::string to_text() const;
+
   const std::string& file_name() const;
 
  private:

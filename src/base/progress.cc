@@ -64,10 +64,10 @@ bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 std::string Progress::render(const Facts& facts, int columns) {
   const double rate =
       facts.seconds > 0 ? static_cast<double>(facts.done - facts.skipped) / facts.seconds : 0.0;
-  const std::string speed =
-      facts.unit == Unit::bytes
-          ? fmt::format("  {}/s", format_bytes(rate))
-          : fmt::format("  {:.{}f} {}/s", rate, rate < 10 ? 1 : 0, facts.item_name);
+  std::string speed = facts.unit == Unit::bytes
+                          ? fmt::format("  {}/s", format_bytes(rate))
+                          : fmt::format("  {:.{}f} {}/s", rate, rate < 10 ? 1 : 0, facts.item_name);
+  if (!facts.note.empty()) speed += "  " + facts.note;
   if (facts.total <= 0) {
     const std::string count = facts.unit == Unit::bytes
                                   ? format_bytes(static_cast<double>(facts.done))
@@ -91,7 +91,7 @@ std::string Progress::render(const Facts& facts, int columns) {
 }
 
 Progress::Progress(std::string label, int64_t total, Unit unit, std::string item_name, bool quiet)
-    : facts_{std::move(label), 0, total, unit, std::move(item_name), 0, 0},
+    : facts_{std::move(label), 0, total, unit, std::move(item_name), 0, 0, {}},
       shown_(!quiet && stderr_is_terminal()),
       started_(monotonic_seconds()),
       last_drawn_(started_) {}

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace bittern {
 
@@ -24,6 +25,8 @@ class Progress {
   // Counts as done what was done before this run: it shows, but not in the rate.
   void skip(int64_t count);
   int64_t done() const { return facts_.done; }
+  // Another fact, shown behind the rate: "412 tokens/s". advance(0) draws it.
+  void set_note(std::string note) { facts_.note = std::move(note); }
 
   // What one line is made of.
   struct Facts {
@@ -34,6 +37,7 @@ class Progress {
     std::string item_name;
     double seconds = 0;   // since the start
     int64_t skipped = 0;  // of `done`
+    std::string note = {};
   };
   // The line, at most `columns` characters; the bar gives way first, then the end is cut.
   static std::string render(const Facts& facts, int columns);

@@ -51,6 +51,7 @@ std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_detokenize();
 std::unique_ptr<Command> make_eval();
 std::unique_ptr<Command> make_bench();
+std::unique_ptr<Command> make_batch();
 std::unique_ptr<Command> make_embed();
 std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_list();

@@ -35,6 +35,7 @@ class ChatTemplate {
                const format::Checkpoint& checkpoint);
 
   const std::string& name() const { return name_; }  // in messages
+  const std::string& source() const { return template_.source(); }
   // Throws what chat::render throws. The conversation's special tokens are the model's.
   Prompt render(chat::Conversation conversation) const;
 

@@ -27,6 +27,12 @@ TEST(Progress, LabelShareBarRateAndTimeLeft) {
   EXPECT_EQ(Progress::render(packing(2000000000, 4.0), 60).substr(0, 12), "packing 100%");
 }
 
+TEST(Progress, ANoteStandsBehindTheRate) {
+  Progress::Facts facts{"answering", 5, 10, Progress::Unit::items, "requests", 1.0};
+  facts.note = "412 tokens/s";
+  EXPECT_EQ(Progress::render(facts, 60), "answering  50%  5.0 requests/s  412 tokens/s  0:01 left");
+}
+
 TEST(Progress, TheBarGivesWayToANarrowTerminal) {
   EXPECT_EQ(Progress::render(packing(250000000, 1.0), 52),
             "packing  25% [====>           ]  250 MB/s  0:03 left");

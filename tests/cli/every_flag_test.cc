@@ -1,6 +1,7 @@
 // Every flag of every verb is honoured or refused: the program lists its flags (help --json), and
 // each has a row here with a line that uses it and what must come of it. A flag without a row
 // fails, and so does a row without a flag.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -17,7 +18,7 @@ using Words = std::vector<std::string>;
 
 struct Row {
   std::string verb, flag;  // the flag's last name
-  Words words;             // what follows the verb; "MODEL" and "FILE" are replaced
+  Words words;             // what follows the verb; "MODEL", "FILE", "BATCH" are replaced
   int status;
   std::string found;  // in standard output, or in standard error where refused
 };
@@ -331,6 +332,108 @@ const Row kRows[] = {
     {"embed", "--quiet", {"MODEL", "x", "--pooling", "last", "--quiet"}, 0, " "},
     {"embed", "--verbose", {"MODEL", "x", "--pooling", "last", "--verbose"}, 0, " "},
 
+    {"batch", "--help", {"--help"}, 0, "OpenAI's batch format"},
+    {"batch", "--gguf-dialect", {"BATCH", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
+    {"batch", "--errors", {"BATCH", "--errors", "FILE"}, 2, "text.txt: is there already"},
+    {"batch", "--overwrite", {"BATCH", "--overwrite", "--json"}, 0, "\"answered\": 1"},
+    {"batch", "--parallel", {"BATCH", "--parallel", "3", "--json"}, 0, "\"parallel\": 3"},
+    {"batch",
+     "--max-tokens",
+     {"BATCH", "--max-tokens", "3", "--json"},
+     0,
+     "\"generated_tokens\": 3"},
+    {"batch",
+     "--temperature",
+     {"BATCH", "--temperature", "0.25", "--json"},
+     0,
+     "\"temperature\": \"0.25\""},
+    {"batch", "--top-k", {"BATCH", "--top-k", "7", "--json"}, 0, "\"top_k\": \"7\""},
+    {"batch", "--top-p", {"BATCH", "--top-p", "0.5", "--json"}, 0, "\"top_p\": \"0.5\""},
+    {"batch", "--min-p", {"BATCH", "--min-p", "0.25", "--json"}, 0, "\"min_p\": \"0.25\""},
+    {"batch",
+     "--repeat-penalty",
+     {"BATCH", "--repeat-penalty", "1.5", "--json"},
+     0,
+     "\"repeat_penalty\": \"1.5\""},
+    {"batch",
+     "--repeat-last-n",
+     {"BATCH", "--repeat-last-n", "9", "--json"},
+     0,
+     "\"repeat_last_n\": \"9\""},
+    {"batch",
+     "--frequency-penalty",
+     {"BATCH", "--frequency-penalty", "-0.5", "--json"},
+     0,
+     "\"frequency_penalty\": \"-0.5\""},
+    {"batch",
+     "--presence-penalty",
+     {"BATCH", "--presence-penalty", "2.5", "--json"},
+     0,
+     "\"presence_penalty\": \"2.5\""},
+    {"batch",
+     "--typical-p",
+     {"BATCH", "--typical-p", "0.5", "--json"},
+     0,
+     "\"typical_p\": \"0.5\""},
+    {"batch",
+     "--top-n-sigma",
+     {"BATCH", "--top-n-sigma", "1.5", "--json"},
+     0,
+     "\"top_n_sigma\": \"1.5\""},
+    {"batch",
+     "--xtc-probability",
+     {"BATCH", "--xtc-probability", "0.5", "--json"},
+     0,
+     "\"xtc_probability\": \"0.5\""},
+    {"batch",
+     "--xtc-threshold",
+     {"BATCH", "--xtc-threshold", "0.25", "--json"},
+     0,
+     "\"xtc_threshold\": \"0.25\""},
+    {"batch",
+     "--dry-multiplier",
+     {"BATCH", "--dry-multiplier", "0.75", "--json"},
+     0,
+     "\"dry_multiplier\": \"0.75\""},
+    {"batch", "--dry-base", {"BATCH", "--dry-base", "2.5", "--json"}, 0, "\"dry_base\": \"2.5\""},
+    {"batch",
+     "--dry-allowed-length",
+     {"BATCH", "--dry-allowed-length", "4", "--json"},
+     0,
+     "\"dry_allowed_length\": \"4\""},
+    {"batch",
+     "--dry-penalty-last-n",
+     {"BATCH", "--dry-penalty-last-n", "100", "--json"},
+     0,
+     "\"dry_penalty_last_n\": \"100\""},
+    {"batch",
+     "--dry-sequence-breaker",
+     {"BATCH", "--dry-sequence-breaker", "abc", "--json"},
+     0,
+     R"("dry_sequence_breakers": "[\"abc\"]")"},
+    {"batch",
+     "--samplers",
+     {"BATCH", "--samplers", "top_k;temperature", "--json"},
+     0,
+     "\"samplers\": \"top_k;temperature;\""},
+    {"batch",
+     "--logit-bias",
+     {"BATCH", "--logit-bias", "12=900", "--json"},
+     0,
+     "\"logit_bias\": \"12=900 \""},
+    {"batch", "--seed", {"BATCH", "--seed", "41", "--json"}, 0, "\"seed\": \"41\""},
+    {"batch", "--context", {"BATCH", "--context", "77", "--json"}, 0, "\"context\": \"77\""},
+    {"batch", "--kv-type", {"BATCH", "--kv-type", "int8", "--json"}, 0, "\"kv_type\": \"int8\""},
+    {"batch", "--activations", {"BATCH", "--activations", "f16"}, 2, "native"},
+    {"batch", "--threads", {"BATCH", "--threads", "3", "--json"}, 0, "3 threads"},
+    {"batch", "--cache", {"BATCH", "--cache", "off", "--json"}, 0, "\"packed_weights\": \"off\""},
+    {"batch", "--head", {"BATCH", "--head", "half"}, 2, "coarse"},
+    {"batch", "--chat-template", {"BATCH", "--chat-template", "/none"}, 3, "/none"},
+    {"batch", "--pooling", {"BATCH", "--pooling", "most"}, 2, "mean"},
+    {"batch", "--json", {"BATCH", "--json"}, 0, "\"done_before\": 0"},
+    {"batch", "--quiet", {"BATCH", "--quiet"}, 0, ""},
+    {"batch", "--verbose", {"BATCH", "--verbose"}, 0, ""},
+
     {"pull", "--help", {"--help"}, 0, "Bring a model here"},
     {"pull", "--name", {"bittern-stories", "--name", "No Name"}, 2, "\"No Name\""},
     {"pull", "--again", {"no-such-model", "--again"}, 2, "no model is called no-such-model"},
@@ -391,6 +494,12 @@ TEST(EveryFlag, DoesWhatItsRowSays) {
   std::string text;
   for (int line = 0; line < 40; ++line) text += "Hello, hello said the bird. ";
   const std::string file = folder.write("text.txt", text).string();
+  const std::string requests =
+      folder
+          .write("requests.jsonl", R"({"custom_id": "a", "method": "POST",)"
+                                   R"( "url": "/v1/completions", "body": {"prompt": "x"}})")
+          .string();
+  int outputs = 0;
   // The piece of one token, whatever the model's vocabulary is.
   const Finished piece = run_program({"detokenize", example_model(), "12"});
   const std::string piece12 = piece.out.substr(0, piece.out.size() - 1);
@@ -405,6 +514,9 @@ TEST(EveryFlag, DoesWhatItsRowSays) {
         words.push_back(file);
       } else if (word == "PIECE12") {
         words.push_back(piece12);
+      } else if (word == "BATCH") {
+        words.insert(words.end(),
+                     {example_model(), requests, fmt::format("{}.{}", file, ++outputs)});
       } else if (word == "SHORT") {
         words.insert(words.end(), {"--prompt", "8", "--generate", "2", "--depth", "0,3", "--batch",
                                    "1,2", "--repetitions", "1", "--limits", "off"});

@@ -44,9 +44,10 @@ TEST(Usage, HelpAndVersion) {
 
 TEST(Usage, WrongWordsAreNamedWithTheRightOnes) {
   expect_refusal({"rnu"}, 2, "bittern: unknown verb rnu; did you mean run?");
-  expect_refusal({"dance"}, 2,
-                 "bittern: unknown verb dance; the verbs are run, show, tokenize, detokenize, "
-                 "eval, bench, embed, pull, list, rm, completion, help, version");
+  expect_refusal(
+      {"dance"}, 2,
+      "bittern: unknown verb dance; the verbs are run, batch, show, tokenize, detokenize, "
+      "eval, bench, embed, pull, list, rm, completion, help, version");
   expect_refusal({"--temp", "1"}, 2, "bittern: a verb comes first, got --temp; see: bittern help");
   expect_refusal({"help", "evla"}, 2, "bittern: unknown verb evla; did you mean eval?");
   expect_refusal({"run"}, 2, "bittern: run: MODEL is missing; see: bittern help run");

@@ -8,6 +8,7 @@ namespace {
 
 constexpr Verb kVerbs[] = {
     {"run", "Continue a prompt and print the text as it is made.", make_run},
+    {"batch", "Answer a file of requests in OpenAI's batch format.", make_batch},
     {"show", "What a model is: metadata, tensors, bits per weight, memory.", make_show},
     {"tokenize", "Text to token ids.", make_tokenize},
     {"detokenize", "Token ids to text.", make_detokenize},
