@@ -19,6 +19,7 @@ FLOORS = {
     "engine": 5,
     "eval": 5,
     "bench": 6,
+    "api": 8,
     "cli": 8,
 }
 
