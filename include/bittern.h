@@ -142,7 +142,7 @@ typedef struct bittern_model_info {
 BITTERN_API int32_t bittern_model_get_info(const bittern_model* model, bittern_model_info* info,
                                            size_t size);
 
-/* Since the model was loaded. */
+/* Since the model was loaded, as of the last step that ended. */
 typedef struct bittern_stats {
   int64_t queued_requests, running_sequences, waiting_sequences;
   int64_t finished_requests, preemptions;

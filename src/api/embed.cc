@@ -1,4 +1,6 @@
 // Texts as vectors.
+#include <algorithm>
+
 #include "api/buffers.h"
 #include "api/instance.h"
 #include "api/sized_struct.h"
@@ -45,9 +47,10 @@ std::vector<int32_t> tokens_of(const api::Instance& instance, std::string_view t
                                bool truncate) {
   const bittern::text::Tokenizer& tokenizer = instance.tokenizer();
   std::vector<int32_t> ids = tokenizer.encode(text);
-  const int64_t limit =
-      std::min(instance.session().options.context,
-               engine::embedding_tokens(instance.embedding_defaults(), instance.model().config));
+  int64_t limit = instance.session().options.context;
+  if (instance.can_generate())
+    limit = std::min(
+        limit, engine::embedding_tokens(instance.embedding_defaults(), instance.model().config));
   if (ids.empty()) fail(ErrorKind::usage, "text: has no tokens");
   if (std::ssize(ids) <= limit) return ids;
   if (!truncate)

@@ -183,7 +183,10 @@ int32_t bittern_model_get_info(const bittern_model* model, bittern_model_info* i
 int32_t bittern_model_get_stats(const bittern_model* model, bittern_stats* stats, size_t size) {
   return api::guarded([&] {
     api::require(model, "model");
-    api::give(stats_of(model->instance->stats()), stats, size, "stats");
+    bittern::engine::EngineStats now;
+    // Between two steps, so that what has been delivered is counted.
+    model->instance->run([&] { now = model->instance->stats(); });
+    api::give(stats_of(now), stats, size, "stats");
     return BITTERN_OK;
   });
 }
