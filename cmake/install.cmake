@@ -49,12 +49,14 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "Bittern opens GGUF and SafeTensors files and Hugging Face folders as they are,
  runs ternary and other low-bit models on ordinary processors, and gives the
  same text for the same seed whatever the threads. A small story model is
- included; others are fetched by name with bittern pull.")
+ included; others are fetched by name with bittern pull. The library and its
+ header are for programs that run models themselves.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 # Certificates to check the hub with; without them nothing is fetched, everything else works.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS ca-certificates)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
