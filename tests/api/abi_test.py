@@ -101,7 +101,7 @@ def check_list(arguments, header):
     asserts = "".join(
         f'static_assert({expression} == {number}, "{kind} {name}");\n'
         for kind, name, *numbers in rows
-        for expression, number in zip(expressions(kind, name), numbers, strict=True))
+        for expression, number in zip(expressions(kind, name), numbers))
     compile_source(arguments, asserts, "-fsyntax-only")
     # A struct with a hole at its end could not grow: the new field would be inside of `size`.
     sizes = {name: int(numbers[0]) for kind, name, *numbers in rows if kind == "struct"}
