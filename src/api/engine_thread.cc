@@ -55,8 +55,11 @@ bool EngineThread::step() {
   } catch (const std::exception& error) {
     engine_ = nullptr;
     failed_(error.what());
-    return false;
+  } catch (...) {
+    engine_ = nullptr;
+    failed_("an exception of unknown type");
   }
+  return false;
 }
 
 // The promise is moved here, because whoever waits goes away with it as soon as it is kept.

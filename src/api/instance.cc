@@ -13,10 +13,14 @@
 namespace bittern::api {
 namespace {
 
-// Rows of a step that may want logits: every sequence one, and some guesses each.
+// Rows of a step that may want logits: one for every sequence, and some for guesses.
 constexpr int64_t kLogitRowsPerSequence = 4;
-constexpr int64_t kLeastLogitRows = 16, kMostLogitRows = 128;
-constexpr int64_t kStepRows = 512;
+constexpr int64_t kLeastLogitRows = 16, kMostGuessRows = 64;
+
+int64_t logit_rows(int64_t sequences) {
+  const int64_t guesses = std::min(sequences * (kLogitRowsPerSequence - 1), kMostGuessRows);
+  return std::max(kLeastLogitRows, sequences + guesses);
+}
 
 std::string display_name(const format::Checkpoint& checkpoint) {
   const auto stated = checkpoint.metadata.get_string("general.name");
@@ -65,8 +69,7 @@ engine::Session Instance::open(const InstanceOptions& options) {
   session.shows_progress = false;
   session.max_rows = kStepRows;
   session.cut_logits = true;
-  session.max_logit_rows =
-      std::clamp(session.sequences * kLogitRowsPerSequence, kLeastLogitRows, kMostLogitRows);
+  session.max_logit_rows = logit_rows(session.sequences);
   if (!config.has_head) {
     session.context = session.context > 0 ? session.context
                                           : engine::embedding_tokens(embedding_defaults_, config);

@@ -22,6 +22,9 @@
 
 namespace bittern::api {
 
+// Tokens of one step; no more sequences than that can run at once.
+inline constexpr int64_t kStepRows = 512;
+
 struct InstanceOptions {
   std::string model;
   std::string gguf_dialect;

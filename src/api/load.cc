@@ -18,7 +18,6 @@ namespace {
 
 constexpr int64_t kThreadsMax = 1024;
 constexpr int64_t kContextMax = int64_t{1} << 30;
-constexpr int64_t kSequencesMax = 1024;
 constexpr int64_t kQueueMax = int64_t{1} << 20;
 constexpr int64_t kGuessesMax = 64;
 constexpr size_t kLoadOptionsFirstSize =
@@ -75,7 +74,7 @@ api::InstanceOptions instance_options(const char* model, const bittern_load_opti
   options.max_guesses = in_range(given.max_guesses, 0, kGuessesMax, "max_guesses");
   engine::SessionOptions& session = options.session;
   session.context = in_range(given.context, 0, kContextMax, "context");
-  session.sequences = in_range(given.sequences, 1, kSequencesMax, "sequences");
+  session.sequences = in_range(given.sequences, 1, api::kStepRows, "sequences");
   session.threads = static_cast<int>(in_range(given.threads, 0, kThreadsMax, "threads"));
   session.kv_type = chosen(kKvTypes, given.kv_type, "kv_type");
   session.float_activations = chosen(kFloatActivations, given.activations, "activations");

@@ -64,6 +64,15 @@ TEST(ApiModel, DefaultsAreInForceWithoutOptions) {
   EXPECT_EQ(info_of(model).context, 512);
 }
 
+TEST(ApiModel, AsManySequencesAsThereMayBe) {
+  bittern_load_options options = load_options();
+  options.sequences = 512;
+  const ModelHandle model = load_example(options);
+  bittern_generate_options many = generate_options(model.get());
+  many.n = 100;
+  EXPECT_EQ(generate(model.get(), many).size(), 100u);
+}
+
 TEST(ApiModel, WhatCannotBeLoadedIsRefusedByKind) {
   const TemporaryFolder folder;
   EXPECT_EQ(refused("no/such/file.gguf").substr(0, 2), "3:");
@@ -79,7 +88,7 @@ TEST(ApiModel, OptionsOutOfRangeAreNamed) {
   EXPECT_EQ(refused_option([](Options& o) { o.context = -1; }),
             "2: context: 0 to 1073741824 expected, got -1");
   EXPECT_EQ(refused_option([](Options& o) { o.sequences = 0; }),
-            "2: sequences: 1 to 1024 expected, got 0");
+            "2: sequences: 1 to 512 expected, got 0");
   EXPECT_EQ(refused_option([](Options& o) { o.threads = 5000; }),
             "2: threads: 0 to 1024 expected, got 5000");
   EXPECT_EQ(refused_option([](Options& o) { o.kv_type = 3; }),
