@@ -164,7 +164,7 @@ class Threads(PackageCase):
             thread.join()
         self.assertEqual(together, {index: [text] * 3 for index, text in enumerate(alone)})
 
-    def test_close_waits_for_calls(self):
+    def test_closed_while_others_call(self):
         model = bittern.Model(EXAMPLE, cache=False)
         outcomes = []
 

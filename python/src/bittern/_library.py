@@ -9,7 +9,8 @@ import ctypes
 import functools
 import os
 import pathlib
-from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_size_t, c_void_p
+import weakref
+from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any
 
 from bittern import _structs as s
@@ -45,6 +46,25 @@ _FUNCTIONS: dict[str, list[Any]] = {
                       c_size_t, _size],
 }
 _FREES = ("bittern_model_free", "bittern_request_free", "bittern_sequence_free")
+
+
+class Handle:
+    """What the library made, freed with the last reference to this. A call holds one while it
+    runs, so nothing is freed under another thread's feet."""
+
+    def __init__(self, free: str) -> None:
+        self._as_parameter_ = c_void_p()
+        weakref.finalize(self, _free, free, self._as_parameter_)
+
+    @property
+    def slot(self) -> Any:
+        """Where the library puts it."""
+        return byref(self._as_parameter_)
+
+
+def _free(name: str, pointer: c_void_p) -> None:
+    if pointer.value:
+        getattr(library(), name)(pointer)
 
 
 def _candidates() -> list[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-import threading
-import weakref
-from ctypes import POINTER, byref, c_float, c_int32, c_size_t, c_void_p, sizeof
+from ctypes import POINTER, byref, c_float, c_int32, c_size_t, sizeof
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 import numpy as np
 
 from bittern import _structs as s
-from bittern._library import check, library
+from bittern._library import Handle, check, library
 from bittern._options import (GenerateOptions, Message, PreparedOptions, Prompt, chat_json, encoded,
                               encoded_prompt, token_array)
 from bittern._results import Completion, ModelInfo, Stats, info_of, stats_of
@@ -39,12 +36,6 @@ def _cache(value: bool | str | os.PathLike[str]) -> bytes | None:
     if isinstance(value, bool):
         return None if value else b"off"
     return os.fsencode(value)
-
-
-def _free(handle: c_void_p) -> None:
-    if handle.value:
-        library().bittern_model_free(handle)
-        handle.value = None
 
 
 class Model:
@@ -76,29 +67,23 @@ class Model:
         options.max_queued_requests = max_queued_requests
         options.max_guesses = max_guesses
         options.verbosity = verbosity
-        self._handle = c_void_p()
-        self._closed = False
-        self._users = 0  # calls that are using the handle
-        self._changed = threading.Condition()
-        check(library().bittern_model_load(os.fsencode(model), byref(options),
-                                           byref(self._handle)))
-        self._finalizer = weakref.finalize(self, _free, self._handle)
-        with self._use() as handle:
-            info = s.ModelInfo()
-            check(library().bittern_model_get_info(handle, byref(info), sizeof(info)))
+        self._handle: Handle | None = None
+        handle = Handle("bittern_model_free")
+        check(library().bittern_model_load(os.fsencode(model), byref(options), handle.slot))
+        info = s.ModelInfo()
+        check(library().bittern_model_get_info(handle, byref(info), sizeof(info)))
+        self._handle = handle
         self.info: ModelInfo = info_of(info)
 
     @property
     def closed(self) -> bool:
         """Whether close() was called."""
-        return self._closed
+        return self._handle is None
 
     def close(self) -> None:
-        """Ends its texts and frees it, once no other thread is inside of a call."""
-        with self._changed:
-            self._closed = True
-            self._changed.wait_for(lambda: self._users == 0)
-        self._finalizer()
+        """Ends its texts and frees it; where other threads are inside of a call, at the end of
+        that."""
+        self._handle = None
 
     def __enter__(self) -> Model:
         return self
@@ -110,19 +95,11 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.info.path!r}{', closed' if self.closed else ''})"
 
-    @contextlib.contextmanager
-    def _use(self) -> Iterator[c_void_p]:
-        """The handle, which is not freed meanwhile."""
-        with self._changed:
-            if self.closed:
-                raise UsageError("the model is closed")
-            self._users += 1
-        try:
-            yield self._handle
-        finally:
-            with self._changed:
-                self._users -= 1
-                self._changed.notify_all()
+    def _open(self) -> Handle:
+        handle = self._handle
+        if handle is None:
+            raise UsageError("the model is closed")
+        return handle
 
     # Text and tokens
 
@@ -173,38 +150,38 @@ class Model:
     def _tokens(self, guess: int, call: Callable[..., int]) -> list[int]:
         count = c_size_t()
         capacity = guess
-        with self._use() as handle:
-            while True:
-                tokens = (c_int32 * capacity)()
-                status = call(handle, tokens, capacity, byref(count))
-                if status == s.ERROR_USAGE and count.value > capacity:
-                    capacity = count.value
-                    continue
-                check(status)
-                return tokens[:count.value]
+        handle = self._open()
+        while True:
+            tokens = (c_int32 * capacity)()
+            status = call(handle, tokens, capacity, byref(count))
+            if status == s.ERROR_USAGE and count.value > capacity:
+                capacity = count.value
+                continue
+            check(status)
+            return tokens[:count.value]
 
     def _text(self, guess: int, call: Callable[..., int]) -> bytes:
         count = c_size_t()
         capacity = guess
-        with self._use() as handle:
-            while True:
-                text = ctypes.create_string_buffer(capacity)
-                status = call(handle, text, capacity, byref(count))
-                if status == s.ERROR_USAGE and count.value >= capacity:
-                    capacity = count.value + 1
-                    continue
-                check(status)
-                return text.raw[:count.value]
+        handle = self._open()
+        while True:
+            text = ctypes.create_string_buffer(capacity)
+            status = call(handle, text, capacity, byref(count))
+            if status == s.ERROR_USAGE and count.value >= capacity:
+                capacity = count.value + 1
+                continue
+            check(status)
+            return text.raw[:count.value]
 
     # Generation
 
     def stream(self, prompt: Prompt, **options: Unpack[GenerateOptions]) -> Stream:
         """Goes on with a prompt (a text as it is, or tokens): an iterator of the pieces of the
         text, as they are made."""
-        with self._use() as handle:
-            prepared = PreparedOptions(handle, options)
-            prepared.set_prompt(prompt)
-            return self._submit(handle, prepared)
+        handle = self._open()
+        prepared = PreparedOptions(handle, options)
+        prepared.set_prompt(prompt)
+        return self._submit(handle, prepared)
 
     def generate(self, prompt: Prompt, **options: Unpack[GenerateOptions]) -> Completion:
         """The same, whole."""
@@ -220,10 +197,10 @@ class Model:
         document = chat_json(messages, {
             "tools": tools, "documents": documents, "continue_final": continue_final,
             "chat_template": chat_template, "chat_template_kwargs": chat_template_kwargs})
-        with self._use() as handle:
-            prepared = PreparedOptions(handle, options)
-            prepared.set_chat(document)
-            return self._submit(handle, prepared)
+        handle = self._open()
+        prepared = PreparedOptions(handle, options)
+        prepared.set_chat(document)
+        return self._submit(handle, prepared)
 
     def chat(self, messages: Sequence[Message], *, tools: Sequence[Any] | None = None,
              documents: Sequence[Any] | None = None, chat_template: str | None = None,
@@ -237,9 +214,9 @@ class Model:
                               continue_final=continue_final, **options) as stream:
             return stream.completion()
 
-    def _submit(self, handle: c_void_p, prepared: PreparedOptions) -> Stream:
-        request = c_void_p()
-        check(library().bittern_submit(handle, byref(prepared.struct), byref(request)))
+    def _submit(self, handle: Handle, prepared: PreparedOptions) -> Stream:
+        request = Handle("bittern_request_free")
+        check(library().bittern_submit(handle, byref(prepared.struct), request.slot))
         return Stream(self, request)
 
     # Numbers
@@ -258,10 +235,9 @@ class Model:
         for row, text in zip(vectors, listed):
             data = encoded_prompt(text)
             count = c_size_t()
-            with self._use() as handle:
-                check(library().bittern_embed(handle, data, len(data), byref(options),
-                                              row.ctypes.data_as(POINTER(c_float)), width,
-                                              byref(count)))
+            check(library().bittern_embed(self._open(), data, len(data), byref(options),
+                                          row.ctypes.data_as(POINTER(c_float)), width,
+                                          byref(count)))
         return vectors[0] if isinstance(texts, str) else vectors
 
     def logits(self, tokens: Sequence[int], *, last: int | None = None) -> Floats:
@@ -273,14 +249,12 @@ class Model:
     def sequence(self, positions: int | None = None) -> TokenSequence:
         """A sequence with room for so many tokens (None: the context), to be evaluated piece by
         piece."""
-        handle = c_void_p()
-        with self._use() as model:
-            check(library().bittern_sequence_new(model, positions or 0, byref(handle)))
+        handle = Handle("bittern_sequence_free")
+        check(library().bittern_sequence_new(self._open(), positions or 0, handle.slot))
         return TokenSequence(self, handle, self.info.vocab_size)
 
     def stats(self) -> Stats:
         """What it has done since it was loaded."""
         stats = s.Stats()
-        with self._use() as handle:
-            check(library().bittern_model_get_stats(handle, byref(stats), sizeof(stats)))
+        check(library().bittern_model_get_stats(self._open(), byref(stats), sizeof(stats)))
         return stats_of(stats)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 from ctypes import byref, c_char_p, c_int32, sizeof
 from typing import Any, Mapping, Sequence, TypedDict, Union
 
 from bittern import _structs as s
-from bittern._library import check, library
+from bittern._library import Handle, check, library
 from bittern.errors import UsageError
 
 Prompt = Union[str, Sequence[int]]
@@ -120,7 +119,7 @@ def chat_json(messages: Sequence[Message], extras: Mapping[str, Any]) -> bytes:
 class PreparedOptions:
     """A bittern_generate_options, with what it points to."""
 
-    def __init__(self, model: ctypes.c_void_p | None, options: Mapping[str, Any]) -> None:
+    def __init__(self, model: Handle, options: Mapping[str, Any]) -> None:
         self.struct = s.GenerateOptions()
         self._kept: list[Any] = []
         check(library().bittern_generate_options_init(byref(self.struct), sizeof(self.struct),

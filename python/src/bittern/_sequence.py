@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import weakref
-from ctypes import POINTER, byref, c_float, c_int64, c_void_p
+from ctypes import POINTER, byref, c_float, c_int64
 from types import TracebackType
 from typing import TYPE_CHECKING, Iterator, Sequence
 
 import numpy as np
 
-from bittern._library import check, library
+from bittern._library import Handle, check, library
 from bittern._options import token_array
 from bittern.errors import UsageError
 
@@ -19,22 +18,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def _free(handle: c_void_p) -> None:
-    if handle.value:
-        library().bittern_sequence_free(handle)
-        handle.value = None
-
-
 class TokenSequence:
     """Tokens with their keys and values (Model.sequence()). Runs between the steps of requests.
     One thread at a time."""
 
-    def __init__(self, model: object, handle: c_void_p, vocab_size: int) -> None:
-        self._model = model  # is not closed as long as this is used
-        self._handle = handle
+    def __init__(self, model: object, handle: Handle, vocab_size: int) -> None:
+        self._model = model  # is not freed as long as this is used
+        self._handle: Handle | None = handle
         self._vocab_size = vocab_size
         self._lock = threading.Lock()
-        self._finalizer = weakref.finalize(self, _free, handle)
 
     def eval(self, tokens: Sequence[int], wanted: int = 1) -> npt.NDArray[np.float32]:
         """Appends tokens; the logits behind the last `wanted` of them, [wanted, vocab_size]."""
@@ -60,9 +52,8 @@ class TokenSequence:
         return length.value
 
     def close(self) -> None:
-        """Frees its memory."""
-        with self._lock:
-            self._finalizer()
+        """Frees its memory, at the end of a call that another thread is in."""
+        self._handle = None
 
     def __enter__(self) -> TokenSequence:
         return self
@@ -72,8 +63,9 @@ class TokenSequence:
         self.close()
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[c_void_p]:
+    def _open(self) -> Iterator[Handle]:
         with self._lock:
-            if not self._handle.value:
+            handle = self._handle
+            if handle is None:
                 raise UsageError("the sequence is closed")
-            yield self._handle
+            yield handle

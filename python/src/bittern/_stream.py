@@ -5,24 +5,17 @@ holds up nobody else."""
 from __future__ import annotations
 
 import threading
-import weakref
-from ctypes import POINTER, byref, c_void_p
+from ctypes import POINTER, byref
 from types import TracebackType
 from typing import Iterator
 
 from bittern import _structs as s
-from bittern._library import check, library
+from bittern._library import Handle, check, library
 from bittern._results import Completion, Delta, completion_of, delta_of
 from bittern.errors import GenerationError, UsageError
 
 # How long Ctrl-C may wait for its turn: Python looks for it between two calls.
 _WAIT_MS = 100
-
-
-def _free(handle: c_void_p) -> None:
-    if handle.value:
-        library().bittern_request_free(handle)
-        handle.value = None
 
 
 class Stream:
@@ -31,13 +24,11 @@ class Stream:
 
     One thread at a time gets pieces; cancel() and close() may come from any."""
 
-    def __init__(self, model: object, handle: c_void_p) -> None:
-        self._model = model  # is not closed as long as somebody reads
-        self._handle = handle
-        self._next_lock = threading.Lock()  # of fetching
-        self._handle_lock = threading.Lock()  # of the handle's life; taken inside the other
+    def __init__(self, model: object, handle: Handle) -> None:
+        self._model = model  # is not freed as long as somebody reads
+        self._handle: Handle | None = handle
+        self._next_lock = threading.Lock()
         self._deltas: list[Delta] = []
-        self._finalizer = weakref.finalize(self, _free, handle)
 
     def __iter__(self) -> Stream:
         return self
@@ -69,15 +60,14 @@ class Stream:
 
     def cancel(self) -> None:
         """Ends the texts within a step; what was made until then still comes."""
-        with self._handle_lock:
-            if self._handle.value:
-                check(library().bittern_request_cancel(self._handle))
+        handle = self._handle
+        if handle is not None:
+            check(library().bittern_request_cancel(handle))
 
     def close(self) -> None:
         """Ends the texts; nothing more comes."""
         self.cancel()
-        with self._next_lock, self._handle_lock:
-            self._finalizer()
+        self._handle = None
 
     def __enter__(self) -> Stream:
         return self
@@ -91,10 +81,10 @@ class Stream:
             found = POINTER(s.Delta)()
             status = s.TIMEOUT
             while status == s.TIMEOUT:
-                if not self._handle.value:
+                handle = self._handle
+                if handle is None:
                     return None
-                status = check(library().bittern_request_next(self._handle, _WAIT_MS,
-                                                              byref(found)))
+                status = check(library().bittern_request_next(handle, _WAIT_MS, byref(found)))
             if status == s.END:
                 return None
             delta = delta_of(found.contents)
