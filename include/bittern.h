@@ -95,16 +95,17 @@ typedef struct bittern_load_options {
   int64_t context;             /* positions of a sequence; 0: the model's maximum, or what fits */
   int64_t sequences;           /* that run at once; others wait. Default 4 */
   int64_t max_queued_requests; /* that wait; more are BITTERN_ERROR_RESOURCES. Default 512 */
-  int64_t max_guesses;      /* tokens guessed ahead for a text, which changes no text; default 8 */
-  int32_t threads;          /* 0: the physical cores that quota and affinity leave */
-  int32_t kv_type;          /* BITTERN_KV_..., of keys and values; default F16 */
-  int32_t activations;      /* BITTERN_ACTIVATIONS_... */
-  int32_t head;             /* BITTERN_HEAD_... */
-  int32_t verbosity;        /* to standard error: 0 nothing (default), 1 warnings, 2 details */
-  int32_t reserved;         /* 0 */
-  const char* cache;        /* packed weights for the next load: NULL in the store of models,
-                               "off", or a folder */
-  const char* gguf_dialect; /* NULL: decided by the file */
+  int64_t max_guesses;         /* of what follows a text, by how it went on before: changes no
+                                  text, makes edits and extracts faster; default 0 */
+  int32_t threads;             /* 0: the physical cores that quota and affinity leave */
+  int32_t kv_type;             /* BITTERN_KV_..., of keys and values; default F16 */
+  int32_t activations;         /* BITTERN_ACTIVATIONS_... */
+  int32_t head;                /* BITTERN_HEAD_... */
+  int32_t verbosity;           /* to standard error: 0 nothing (default), 1 warnings, 2 details */
+  int32_t reserved;            /* 0 */
+  const char* cache;           /* packed weights for the next load: NULL in the store of models,
+                                  "off", or a folder */
+  const char* gguf_dialect;    /* NULL: decided by the file */
 } bittern_load_options;
 
 BITTERN_API int32_t bittern_load_options_init(bittern_load_options* options, size_t size);

@@ -2,6 +2,7 @@
 """`pip install` of the package into an empty folder, without a network, and a story from there.
 Exit status 77 where this Python lacks what that takes."""
 
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -26,10 +27,9 @@ with bittern.Model(sys.argv[2], cache=False) as model:
 def main():
     missing = [name for name in ("pip", "setuptools", "numpy")
                if importlib.util.find_spec(name) is None]
-    # Setuptools makes wheels by itself since 70.1.
-    if not missing and not any(importlib.util.find_spec(name) for name in
-                               ("setuptools.command.bdist_wheel", "wheel")):
-        missing = ["wheel"]
+    # Before 70.1 setuptools needs another package to make wheels.
+    if not missing and int(importlib.metadata.version("setuptools").split(".")[0]) < 71:
+        missing = [] if importlib.util.find_spec("wheel") else ["wheel"]
     if missing:
         print(f"skipped: {sys.executable} has no {', '.join(missing)}")
         return 77

@@ -27,7 +27,7 @@ def long_model(folder):
     data = EXAMPLE.read_bytes()
     at = data.index(key) + len(key)
     kind, context = struct.unpack_from("<II", data, at)
-    assert (kind, context) == (4, 512), (kind, context)
+    assert kind == 4 and 0 < context < 1 << 17, (kind, context)
     path = pathlib.Path(folder) / "long.gguf"
     path.write_bytes(data[:at + 4] + struct.pack("<I", 1 << 17) + data[at + 8:])
     return path

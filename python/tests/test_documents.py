@@ -26,8 +26,9 @@ class Documents(unittest.TestCase):
             for block in blocks:
                 exec(compile(block, "docs/library.md", "exec"), names)
         self.assertIn(names["colour"], ("red", "blue"))
-        self.assertEqual(names["logits"].shape, (5, 4096))
-        self.assertEqual(names["vectors"].shape, (2, 256))
+        info = names["model"].info
+        self.assertEqual(names["logits"].shape, (len(names["tokens"]), info.vocab_size))
+        self.assertEqual(names["vectors"].shape, (2, info.embedding_size))
         self.assertGreater(len(output.getvalue()), 100)
         self.assertTrue(names["model"].closed)
 

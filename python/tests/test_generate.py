@@ -32,7 +32,8 @@ class Generate(PackageCase):
         ]
         for options, flags in cases:
             with self.subTest(**options):
-                said = run_program("run", EXAMPLE, PROMPT, "-n", 32, "--seed", 1, "--quiet", *flags)
+                said = run_program("run", EXAMPLE, PROMPT, "--raw", "-n", 32, "--seed", 1,
+                                   "--quiet", *flags)
                 self.assertEqual(self.text(**options) + "\n", said)
 
     def test_pieces_are_the_text(self):
@@ -59,8 +60,8 @@ class Generate(PackageCase):
                          completion.choices[1].text)
 
     def test_log_probabilities(self):
-        said = json.loads(run_program("run", EXAMPLE, PROMPT, "-n", 6, "--seed", 1, "--json",
-                                      "--logprobs", 2))["log_probabilities"]
+        said = json.loads(run_program("run", EXAMPLE, PROMPT, "--raw", "-n", 6, "--seed", 1,
+                                      "--json", "--logprobs", 2))["log_probabilities"]
         completion = self.model.generate(PROMPT, max_tokens=6, seed=1, logprobs=2,
                                          prompt_logprobs=0)
         self.assertEqual([entry.token for entry in completion.logprobs], list(completion.tokens))

@@ -28,7 +28,6 @@ bittern_load_options default_load_options() {
   options.size = sizeof options;
   options.sequences = 4;
   options.max_queued_requests = 512;
-  options.max_guesses = 8;
   options.kv_type = BITTERN_KV_F16;
   return options;
 }

@@ -36,8 +36,8 @@ class ApiGenerate : public testing::Test {
 };
 
 std::string run_text(std::vector<std::string> flags) {
-  flags.insert(flags.begin(),
-               {"run", example_model(), "Once upon a time", "-n", "32", "--seed", "1", "--quiet"});
+  flags.insert(flags.begin(), {"run", example_model(), "Once upon a time", "--raw", "-n", "32",
+                               "--seed", "1", "--quiet"});
   const Finished finished = run_program(flags);
   EXPECT_EQ(finished.status, 0) << finished.err;
   return finished.out;
@@ -136,14 +136,15 @@ TEST_F(ApiGenerate, ThePromptMayBeTokens) {
 
 TEST_F(ApiGenerate, EndsWhereItIsToldTo) {
   const Text whole = text_with([](Options&) {});
-  const char* stop[] = {"little"};
+  const std::string word = whole.text.substr(20, 6);
+  const char* stop[] = {word.c_str()};
   const Text stopped = text_with([&](Options& o) {
     o.stops = stop;
     o.stop_count = 1;
   });
   EXPECT_EQ(stopped.finish_reason, BITTERN_FINISH_STOP_STRING);
-  EXPECT_EQ(stopped.stop, "little");
-  EXPECT_EQ(stopped.text, whole.text.substr(0, whole.text.find("little")));
+  EXPECT_EQ(stopped.stop, word);
+  EXPECT_EQ(stopped.text, whole.text.substr(0, whole.text.find(word)));
 
   const int32_t token = whole.tokens[5];
   const Text at_token = text_with([&](Options& o) {
@@ -171,8 +172,8 @@ TEST_F(ApiGenerate, EndsWhereItIsToldTo) {
 
 TEST_F(ApiGenerate, LogProbabilitiesAreThoseOfTheProgram) {
   const JsonBuilder run =
-      json_of(run_program({"run", example_model(), "Once upon a time", "-n", "8", "--seed", "1",
-                           "--json", "--logprobs", "3"}))["log_probabilities"];
+      json_of(run_program({"run", example_model(), "Once upon a time", "--raw", "-n", "8", "--seed",
+                           "1", "--json", "--logprobs", "3"}))["log_probabilities"];
   const Text text = text_with([](Options& o) {
     o.max_tokens = 8;
     o.logprobs = 3;

@@ -45,6 +45,11 @@ class ApiText : public testing::Test {
     return status == BITTERN_OK ? std::string(text.data(), bytes) : outcome(status);
   }
 
+  // What spells the token that ends a text.
+  static std::string end_text() {
+    return detokenize({info_of(model_.get()).eos_token}, BITTERN_KEEP_SPECIAL);
+  }
+
   inline static ModelHandle model_;
 };
 
@@ -56,7 +61,7 @@ std::string with_template(const JsonBuilder& more = JsonBuilder::object()) {
 }
 
 TEST_F(ApiText, TokensAreThoseOfTheProgram) {
-  const std::string text = "The little bird said: <|endoftext|> caf\xc3\xa9!\n";
+  const std::string text = "The little bird said: " + end_text() + " caf\xc3\xa9!\n";
   const std::vector<int32_t> ids =
       json_of(run_program({"tokenize", example_model(), text, "--json"}))["ids"];
   EXPECT_EQ(tokenize(model_.get(), text), ids);
@@ -70,7 +75,8 @@ TEST_F(ApiText, ThereAndBack) {
   const std::string text = "One day,\ta bird \xf0\x9f\x90\xa6 sang.";
   const std::vector<int32_t> tokens = tokenize(model_.get(), text);
   EXPECT_EQ(detokenize(tokens), text);
-  EXPECT_EQ(detokenize(tokens, BITTERN_KEEP_SPECIAL), "<|endoftext|>" + text);
+  EXPECT_EQ(detokenize(tokens, BITTERN_KEEP_SPECIAL),
+            detokenize({tokens[0]}, BITTERN_KEEP_SPECIAL) + text);
   EXPECT_EQ(detokenize({}), "");
   std::string joined;
   for (size_t i = 1; i < tokens.size(); ++i) {
@@ -128,8 +134,8 @@ TEST_F(ApiText, BadArgumentsAreNamed) {
   EXPECT_EQ(outcome(bittern_tokenize(nullptr, "a", 1, 0, nullptr, 0, &count)),
             "2: model: a pointer expected, got NULL");
   EXPECT_EQ(
-      outcome(bittern_detokenize(model_.get(), &wrong, 1, 0, text.data(), 8, &count)).substr(0, 20),
-      "2: token: 0 to 4095 ");
+      outcome(bittern_detokenize(model_.get(), &wrong, 1, 0, text.data(), 8, &count)).substr(0, 14),
+      "2: token: 0 to");
   EXPECT_EQ(bittern_token_bytes(model_.get(), -1, text.data(), 8, &count), BITTERN_ERROR_USAGE);
   EXPECT_EQ(bittern_detokenize(model_.get(), nullptr, 1, 0, text.data(), 8, &count),
             BITTERN_ERROR_USAGE);
@@ -148,7 +154,8 @@ TEST_F(ApiText, AConversationComesFromTheArrayAndFromJson) {
 }
 
 TEST_F(ApiText, WhatAUserTypesIsNoSpecialToken) {
-  const std::vector<bittern_message> messages{{"user", "<|endoftext|>"}};
+  const std::string typed = end_text();
+  const std::vector<bittern_message> messages{{"user", typed.c_str()}};
   const std::string json = with_template();
   size_t count = 0;
   std::array<int32_t, 64> tokens{};

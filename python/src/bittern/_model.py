@@ -46,13 +46,14 @@ class Model:
     `context`: positions of a text (None: the model's maximum, or what memory allows); `threads`:
     None means the physical cores there are; `sequences`: texts that run at once, others wait;
     `cache`: True keeps packed weights in the store of models, False nowhere, a path there;
-    `max_guesses`: tokens guessed ahead, which changes no text (0: none)."""
+    `max_guesses`: tokens that are guessed to go on as the text did before, which changes no text
+    and makes edits and extracts faster."""
 
     def __init__(self, model: str | os.PathLike[str], *, context: int | None = None,
                  threads: int | None = None, sequences: int = 4, kv_type: str = "f16",
                  activations: str = "native", head: str = "auto",
                  cache: bool | str | os.PathLike[str] = True, gguf_dialect: str | None = None,
-                 max_queued_requests: int = 512, max_guesses: int = 8, verbosity: int = 0) -> None:
+                 max_queued_requests: int = 512, max_guesses: int = 0, verbosity: int = 0) -> None:
         options = s.LoadOptions()
         check(library().bittern_load_options_init(byref(options), sizeof(options)))
         options.context = context or 0
