@@ -1,7 +1,6 @@
 #include "api/generate_options.h"
 
 #include <algorithm>
-#include <limits>
 #include <random>
 #include <string>
 #include <utility>
@@ -13,8 +12,6 @@
 
 namespace bittern::api {
 namespace {
-
-constexpr int64_t kMostPriority = std::numeric_limits<int32_t>::max();
 
 uint64_t drawn_seed() {
   // 32 bits: short enough to be typed again.
