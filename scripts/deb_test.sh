@@ -9,7 +9,7 @@ set -euo pipefail
 build=$(realpath "$1")
 bare=${2:+$(realpath "$2")}
 
-cmake --build "$build" --target bittern bittern_pages
+cmake --build "$build" --target bittern bittern_shared bittern_pages
 (cd "$build" && rm -f bittern_*.deb && cpack -G DEB >/dev/null)
 package=$(ls "$build"/bittern_*.deb)
 dpkg-deb --info "$package"
@@ -17,7 +17,8 @@ contents=$(dpkg-deb --contents "$package" | awk '{print $6}')
 for path in ./usr/bin/bittern ./usr/share/man/man1/bittern.1.gz ./usr/share/doc/bittern/copyright \
   ./usr/share/bash-completion/completions/bittern ./usr/share/zsh/vendor-completions/_bittern \
   ./usr/share/fish/vendor_completions.d/bittern.fish \
-  ./usr/share/bittern/models/bittern-stories.gguf; do
+  ./usr/share/bittern/models/bittern-stories.gguf ./usr/include/bittern.h ./usr/lib/libbittern.so \
+  ./usr/lib/pkgconfig/bittern.pc ./usr/lib/cmake/bittern/bittern-config.cmake; do
   grep -qx "$path" <<<"$contents" || { echo "$path is not in the package" >&2; exit 1; }
 done
 if command -v lintian >/dev/null; then lintian --fail-on error "$package"; fi

@@ -91,6 +91,18 @@ std::vector<float> Embedder::embed(std::span<const int32_t> tokens) {
   return result;
 }
 
+std::vector<int32_t> truncated(const text::Tokenizer& tokenizer, std::string_view text,
+                               std::span<const int32_t> ids, int64_t limit) {
+  const std::vector<int32_t> plain = tokenizer.encode(text, {.add_special = false});
+  const auto found = std::search(ids.begin(), ids.end(), plain.begin(), plain.end());
+  const auto added = static_cast<int64_t>(ids.size() - plain.size());
+  const int64_t kept = limit - added;
+  if (found == ids.end() || kept < 0) return {ids.begin(), ids.begin() + limit};
+  std::vector<int32_t> cut(ids.begin(), found + kept);
+  cut.insert(cut.end(), found + static_cast<int64_t>(plain.size()), ids.end());
+  return cut;
+}
+
 double similarity(std::span<const float> a, std::span<const float> b) {
   double sum = 0.0;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) sum += double{a[i]} * double{b[i]};

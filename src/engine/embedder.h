@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "backend/backend.h"
 #include "engine/pooling.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "text/tokenizer.h"
 
 namespace bittern::engine {
 
@@ -45,6 +47,11 @@ class Embedder {
   std::vector<float> hidden_;  // [rows of a step, hidden_size]
   std::vector<double> pooled_;
 };
+
+// The ids of a text (`ids`, more than `limit`) cut to `limit`, with what the tokenizer adds before
+// and behind it.
+std::vector<int32_t> truncated(const text::Tokenizer& tokenizer, std::string_view text,
+                               std::span<const int32_t> ids, int64_t limit);
 
 // The cosine of two vectors of length 1.
 double similarity(std::span<const float> a, std::span<const float> b);

@@ -15,6 +15,8 @@ namespace {
 
 constexpr int64_t kFileBytesMax = 1 << 20;
 constexpr int64_t kMaxTokensMax = int64_t{1} << 30;
+// Positions of a causal model where nobody says more.
+constexpr int64_t kCausalTokens = 8192;
 // In the order of Pooling.
 constexpr std::array<std::string_view, 3> kNames = {"mean", "cls", "last"};
 
@@ -132,6 +134,12 @@ EmbeddingDefaults embedding_defaults(const format::Checkpoint& checkpoint,
   if (!defaults.pooling && config.mask == backend::Mask::bidirectional)
     defaults.pooling = Pooling::mean;
   return defaults;
+}
+
+int64_t embedding_tokens(const EmbeddingDefaults& defaults, const model::Config& config) {
+  if (defaults.max_tokens) return std::min(*defaults.max_tokens, config.max_context);
+  return config.mask == backend::Mask::bidirectional ? config.max_context
+                                                     : std::min(config.max_context, kCausalTokens);
 }
 
 }  // namespace bittern::engine

@@ -32,4 +32,8 @@ struct EmbeddingDefaults {
 EmbeddingDefaults embedding_defaults(const format::Checkpoint& checkpoint,
                                      const model::Config& config);
 
+// Tokens of one text where nobody says more: what the files say, else the model's context, of a
+// causal model at most 8192.
+int64_t embedding_tokens(const EmbeddingDefaults& defaults, const model::Config& config);
+
 }  // namespace bittern::engine

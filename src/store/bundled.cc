@@ -1,8 +1,7 @@
 #include "store/bundled.h"
 
+#include <dlfcn.h>
 #include <sys/auxv.h>
-
-#include <array>
 
 namespace bittern::model_store {
 namespace {
@@ -21,18 +20,32 @@ fs::path program_path() {
   return error ? fs::path() : path;
 }
 
+// Where the library lies that holds this code; in a program without it, the program again, as it
+// was started.
+fs::path library_path() {
+  Dl_info info{};
+  const auto* here = reinterpret_cast<const void*>(&program_path);
+  if (::dladdr(here, &info) == 0 || info.dli_fname == nullptr) return {};
+  std::error_code error;
+  const fs::path path = fs::canonical(info.dli_fname, error);
+  return error ? fs::path() : path;
+}
+
 }  // namespace
 
 std::optional<fs::path> bundled_model(std::string_view file) {
-  const fs::path program = program_path();
-  if (program.empty()) return std::nullopt;
-  const fs::path folder = program.parent_path();
-  const std::array places{folder.parent_path() / "share" / "bittern" / "models",
-                          // build/release/bittern
-                          folder.parent_path().parent_path() / "models"};
   std::error_code error;
-  for (const fs::path& place : places)
-    if (fs::is_regular_file(place / file, error)) return place / file;
+  for (const fs::path& code : {program_path(), library_path()}) {
+    if (code.empty()) continue;
+    const fs::path folder = code.parent_path(), above = folder.parent_path();
+    for (const fs::path& place : {above / "share" / "bittern" / "models",
+                                  // PREFIX/lib/x86_64-linux-gnu/libbittern.so
+                                  above.parent_path() / "share" / "bittern" / "models",
+                                  // build/release/bittern
+                                  above.parent_path() / "models"}) {
+      if (fs::is_regular_file(place / file, error)) return place / file;
+    }
+  }
   return std::nullopt;
 }
 

@@ -1,4 +1,4 @@
-// Models that come with the program, found from where the program itself lies.
+// Models that come with the program, found from where the program itself lies, or the library.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,8 @@
 
 namespace bittern::model_store {
 
-// PREFIX/share/bittern/models/FILE beside PREFIX/bin/bittern, or models/FILE of the source tree
-// that the program was built in; nothing where neither is there.
+// PREFIX/share/bittern/models/FILE beside PREFIX/bin/bittern or PREFIX/lib/.../libbittern.so, or
+// models/FILE of the source tree that they were built in; nothing where neither is there.
 std::optional<std::filesystem::path> bundled_model(std::string_view file);
 
 }  // namespace bittern::model_store

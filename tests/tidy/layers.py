@@ -20,6 +20,7 @@ FLOORS = {
     "eval": 5,
     "bench": 6,
     "serve": 7,
+    "api": 8,
     "cli": 8,
 }
 

@@ -101,6 +101,11 @@ class Wording(RuleTest):
     def test_headers(self):
         self.passes(wording.check_headers, {"src/base/a.h": "#pragma once\nusing std::string;\n"})
         self.finds(wording.check_headers, {"src/base/a.h": "int x;\n"}, "#pragma once is missing")
+        guarded = "#ifndef A_H\n#define A_H\nint x;\n#endif\n"
+        self.passes(wording.check_headers, {"include/a.h": guarded})
+        self.finds(wording.check_headers, {"src/base/a.h": guarded,
+                                           "include/a.h": guarded.replace("define A", "define B")},
+                   "include/a.h: #pragma once", "src/base/a.h: #pragma once")
         self.finds(wording.check_headers,
                    {"src/base/a.h": "#pragma once\n using namespace std;\n"}, "a.h:2: using")
 
@@ -122,6 +127,10 @@ class Structure(RuleTest):
                     {"src/base/a.h": "", "src/base/b.cc": '#include "base/a.h"\n'})
         self.finds(structure.check_dead_headers,
                    {"src/base/a.h": '#include "base/a.h"\n', "src/base/b.cc": ""}, "src/base/a.h")
+        self.passes(structure.check_dead_headers,
+                    {"include/a.h": "", "src/base/b.cc": "#include <a.h>\n"})
+        self.finds(structure.check_dead_headers,
+                   {"include/a.h": "", "src/base/b.cc": "#include <b.h>\n"}, "include/a.h")
 
     def test_dead_sources(self):
         rules = {"CMakeLists.txt": "bittern_floor(base)\nadd_executable(b src/base/main/main.cc)",
@@ -176,6 +185,9 @@ class Structure(RuleTest):
                    "a_test.cc:4: A.Two may skip")
         self.finds(structure.check_skips, source | {"tests/skips.txt": "A.Two\nA.Gone"},
                    "skips.txt:2: A.Gone names no test")
+        self.passes(structure.check_skips,
+                    source | {"tests/skips.txt": "A.Two\nb_package",
+                              "tests/CMakeLists.txt": "add_test(NAME b_package COMMAND b)"})
 
     def test_data_provenance(self):
         readme = {"tests/data/README.md": "| file | by |\n|---|---|\n| `a/x.bin`, `b/*` | numpy |\n"}

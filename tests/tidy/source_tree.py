@@ -6,8 +6,9 @@ import pathlib
 import re
 import subprocess
 
-FOLDERS = ("src", "tests", "tools", "fuzz", "scripts", "cmake", "docs", "models", ".ci")
-TEXT_ENDINGS = (".cc", ".h", ".inl", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in")
+FOLDERS = ("src", "include", "python", "examples", "tests", "tools", "fuzz", "scripts", "cmake",
+           "docs", "models", ".ci")
+TEXT_ENDINGS = (".cc", ".c", ".h", ".inl", ".py", ".sh", ".md", ".txt", ".cmake", ".json", ".in")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,6 +50,8 @@ def check_dead_headers(tree):
             if quoted:
                 folder = path.rsplit("/", 1)[0]
                 used |= {name, "src/" + name, "tests/" + name, f"{folder}/{name}"} - {path}
+            elif "include/" + name in tree.files:
+                used.add("include/" + name)
     return [Finding(path, 0, "no file includes this header")
             for path in tree.cpp() if path.endswith((".h", ".inl")) and path not in used]
 
@@ -135,6 +137,8 @@ def check_skips(tree):
     findings = []
     names = {source.removesuffix(".py").replace("tests/oracles/test_", "oracle_")
              for source in tree.paths("tests/oracles/", ending=".py")}
+    # What ctest runs that is no GoogleTest program.
+    names |= set(re.findall(r"add_test\(NAME (\w+)", tree.text("tests/CMakeLists.txt")))
     for source in tree.cpp("tests/"):
         code = tree.code(source)
         tests = [(m.start(), f"{m[1] or m[3]}.{m[2] or m[4]}") for m in _TEST.finditer(code)]

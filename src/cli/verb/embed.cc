@@ -16,8 +16,6 @@ namespace bittern::cli {
 namespace {
 
 constexpr int64_t kTokensFlagMax = int64_t{1} << 30;
-// Positions of a causal model where no flag says more.
-constexpr int64_t kCausalTokens = 8192;
 
 // One text a line; a final newline ends the last line.
 std::vector<std::string> lines_of(const std::string& text) {
@@ -28,19 +26,6 @@ std::vector<std::string> lines_of(const std::string& text) {
     begin = end + 1;
   }
   return lines;
-}
-
-// The ids of a text cut to `limit`, what the tokenizer adds before and behind kept.
-std::vector<int32_t> cut_ids(const text::Tokenizer& tokenizer, const std::string& text,
-                             const std::vector<int32_t>& ids, int64_t limit) {
-  const std::vector<int32_t> plain = tokenizer.encode(text, {.add_special = false});
-  const auto found = std::search(ids.begin(), ids.end(), plain.begin(), plain.end());
-  const auto added = static_cast<int64_t>(ids.size() - plain.size());
-  const int64_t kept = limit - added;
-  if (found == ids.end() || kept < 0) return {ids.begin(), ids.begin() + limit};
-  std::vector<int32_t> cut(ids.begin(), found + kept);
-  cut.insert(cut.end(), found + static_cast<int64_t>(plain.size()), ids.end());
-  return cut;
 }
 
 struct Embedding {
@@ -134,10 +119,7 @@ class Embed final : public Command {
   int64_t token_limit(const engine::EmbeddingDefaults& defaults,
                       const model::Config& config) const {
     if (model_flags_.context) return model::planned_context(config, *model_flags_.context);
-    if (defaults.max_tokens) return std::min(*defaults.max_tokens, config.max_context);
-    return config.mask == backend::Mask::bidirectional
-               ? config.max_context
-               : std::min(config.max_context, kCausalTokens);
+    return engine::embedding_tokens(defaults, config);
   }
 
   std::vector<int32_t> text_ids(const engine::Session& session, const std::string& text,
@@ -154,7 +136,7 @@ class Embed final : public Command {
            count, limit);
     }
     log.info("text {}: {} tokens cut to {}", index + 1, count, limit);
-    return cut_ids(tokenizer, text, ids, limit);
+    return engine::truncated(tokenizer, text, ids, limit);
   }
 
   void print(const engine::Session& session, engine::Pooling pooling,
