@@ -90,8 +90,7 @@ void Instance::make_engine(const InstanceOptions& options) {
                                .max_queued_requests = options.max_queued_requests,
                                .max_guesses = options.max_guesses,
                                .wake = [this] { thread_.wake(); }};
-  if (options.max_guesses > 0)
-    wanted.make_drafter = [] { return std::make_unique<engine::RepeatDrafter>(); };
+  if (options.max_guesses > 0) wanted.make_drafter = engine::repeat_drafters();
   engine_ = std::make_unique<engine::Engine>(*step_model_, tokenizer, std::move(wanted));
 }
 

@@ -133,6 +133,8 @@ void make_embedder(BatchAnswerer& loaded, const BatchFlags& flags) {
   const engine::Session& session = loaded.session;
   const model::Config& config = session.model->config;
   try {
+    if (loaded.text.adapters)
+      fail(ErrorKind::unsupported, "embeddings with adapters (--lora) are not supported");
     const auto defaults = engine::embedding_defaults(session.model->checkpoint, config);
     const auto pooling =
         flags.pooling ? engine::pooling_from_name(*flags.pooling) : defaults.pooling;
@@ -167,6 +169,8 @@ serve::BatchSettings settings_of(const BatchAnswerer& loaded, const BatchFlags& 
       {"chat_template", templates.empty() ? "" : sha256(templates).substr(0, 16)},
       {"max_tokens", loaded.text.max_tokens ? fmt::format("{}", *loaded.text.max_tokens) : ""},
       {"pooling", flags.pooling.value_or("")},
+      {"adapters",
+       loaded.text.adapters ? sha256(loaded.text.adapters->identity()).substr(0, 16) : ""},
       {"seed", fmt::format("{}", loaded.seed)}};
   const serve::BatchSettings sampling = sampling_settings(loaded.text.sampling);
   settings.insert(settings.end(), sampling.begin(), sampling.end());
@@ -218,6 +222,7 @@ BatchAnswerer load_batch_answerer(BatchFlags flags, uint64_t seed, const Log& lo
   loaded.session.load_seconds = monotonic_seconds() - started;
   const text::Tokenizer& tokenizer = loaded.session.tokenizer();
   loaded.constraints = std::make_unique<engine::ConstraintCache>(tokenizer);
+  loaded.text.adapters = flags.adapters.load(*loaded.session.model, *loaded.session.backend, log);
   if (config.has_head) make_engine(loaded, flags);
   make_embedder(loaded, flags);
   read_templates(loaded, flags, log);

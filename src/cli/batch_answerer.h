@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/adapter_flags.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "engine/chat_prompt.h"
@@ -22,6 +23,7 @@ namespace bittern::cli {
 struct BatchFlags {
   ModelFlags model;
   SamplingFlags sampling;
+  AdapterFlags adapters;
   std::optional<std::string> template_file, pooling;
   std::optional<int64_t> parallel, max_tokens;
 

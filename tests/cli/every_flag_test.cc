@@ -332,6 +332,10 @@ const Row kRows[] = {
     {"embed", "--quiet", {"MODEL", "x", "--pooling", "last", "--quiet"}, 0, " "},
     {"embed", "--verbose", {"MODEL", "x", "--pooling", "last", "--verbose"}, 0, " "},
 
+    {"run", "--lora", {"MODEL", "x", "--lora", "/none"}, 3, "/none"},
+    {"run", "--lora-scaled", {"MODEL", "x", "--lora-scaled", "half"}, 2, "FILE:SCALE expected"},
+    {"batch", "--lora", {"BATCH", "--lora", "/none"}, 3, "/none"},
+    {"batch", "--lora-scaled", {"BATCH", "--lora-scaled", "half"}, 2, "FILE:SCALE expected"},
     {"batch", "--help", {"--help"}, 0, "OpenAI's batch format"},
     {"batch", "--gguf-dialect", {"BATCH", "--gguf-dialect", "nonsense"}, 2, "nonsense"},
     {"batch", "--errors", {"BATCH", "--errors", "FILE"}, 2, "text.txt: is there already"},

@@ -108,7 +108,7 @@ std::vector<Heard> run(const Way& way, const std::vector<size_t>& users) {
       *loaded.model, *loaded.backend, loaded.pool,
       {.kv_type = way.type, .page_count = way.pages, .max_rows = way.rows, .max_logit_rows = 16});
   EngineOptions options = {.max_sequences = 8};
-  if (way.guesses) options.make_drafter = [] { return std::make_unique<RepeatDrafter>(); };
+  if (way.guesses) options.make_drafter = repeat_drafters();
   Engine engine(*model, nullptr, std::move(options));
   std::vector<Heard> heard(users.size());
   for (size_t i = 0; i < users.size(); ++i) {

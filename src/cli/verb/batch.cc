@@ -71,6 +71,7 @@ void Batch::declare(Flags& flags) {
                  "/v1/completions, as OpenAI has it, and until it ends for chats."},
                 &flags_.max_tokens, 0, kMaxTokensMax);
   flags_.sampling.declare(flags);
+  flags_.adapters.declare(flags);
   flags_.model.declare_context(flags);
   flags_.model.declare_activations(flags);
   flags_.model.declare_threads(flags);

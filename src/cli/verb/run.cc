@@ -6,6 +6,7 @@
 #include "base/file_map.h"
 #include "base/interrupt.h"
 #include "base/json_write.h"
+#include "cli/adapter_flags.h"
 #include "cli/choice_stream.h"
 #include "cli/command.h"
 #include "cli/grammar_flags.h"
@@ -58,6 +59,7 @@ class Run final : public Command {
   SamplingFlags sampling_flags_;
   GrammarFlags grammar_flags_;
   SpeculationFlags speculation_flags_;
+  AdapterFlags adapter_flags_;
   std::optional<std::string> prompt_argument_, prompt_file_;
   std::optional<std::string> system_, template_file_, template_variables_;
   std::optional<int64_t> max_tokens_, min_tokens_, choices_, best_of_;
@@ -92,6 +94,7 @@ void Run::declare(Flags& flags) {
   model_flags_.declare_threads(flags);
   model_flags_.declare_cache(flags);
   model_flags_.declare_head(flags);
+  adapter_flags_.declare(flags);
   speculation_flags_.declare(flags);
   declare_chat(flags);
   declare_output(flags);
@@ -301,6 +304,7 @@ int Run::run(const Log& log) {
   const engine::Prompt prompt = prepare(session.model->checkpoint, log);
   prompt_ = prompt.text;
   engine::Request request = this->request(session, engine::encode(session.tokenizer(), prompt));
+  request.adapters = adapter_flags_.load(*session.model, *session.backend, log);
   if (grammar) request.constraint = constrain(*std::move(grammar), session.tokenizer());
   std::optional<engine::DraftSession> draft;
   if (draft_file) {

@@ -64,6 +64,7 @@ PreparedText prepare(const ChatRequest& request, const TextModel& model, uint64_
   const engine::Prompt prompt = render(request, model);
   engine::Request one = apply(request.text, defaults_of(model, seed), *model.constraints);
   one.prompt = engine::encode(*model.tokenizer, prompt);
+  one.adapters = model.adapters;
   require_fit(one.prompt, model.context, "messages");
   one.top_log_probability_count = request.top_log_probabilities;
   PreparedText prepared;
@@ -74,7 +75,8 @@ PreparedText prepare(const ChatRequest& request, const TextModel& model, uint64_
 PreparedText prepare(const CompletionRequest& request, const TextModel& model, uint64_t seed) {
   TextDefaults defaults = defaults_of(model, seed);
   if (!defaults.max_tokens) defaults.max_tokens = kCompletionTokens;
-  const engine::Request common = apply(request.text, defaults, *model.constraints);
+  engine::Request common = apply(request.text, defaults, *model.constraints);
+  common.adapters = model.adapters;
   PreparedText prepared;
   for (size_t index = 0; index < request.prompts.size(); ++index) {
     const PromptField& prompt = request.prompts[index];

@@ -21,6 +21,7 @@ struct TextModel {
   const engine::ChatTemplate* chat = nullptr;       // null: the model has none
   const engine::ChatTemplate* tool_chat = nullptr;  // with tools; null: `chat`
   engine::ConstraintCache* constraints = nullptr;
+  std::shared_ptr<const model::AdapterSet> adapters;  // of every request; null: none
   engine::SamplingOptions sampling;   // where a request is silent; its seed is not looked at
   std::optional<int64_t> max_tokens;  // likewise; none: the rest of the context
   int64_t context = 0;
