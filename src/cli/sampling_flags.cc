@@ -95,11 +95,10 @@ engine::LogitBias parse_logit_bias(const std::string& word, int64_t token_count)
     bias = parse_number(std::string_view(word).substr(word[mark] == '=' ? mark + 1 : mark));
   }
   if (!token || !bias || *bias == INFINITY)
-    fail(ErrorKind::usage,
-         "run: --logit-bias: ID=NUMBER expected, like 15=-2.5 or 15-inf, got \"{}\"",
+    fail(ErrorKind::usage, "--logit-bias: ID=NUMBER expected, like 15=-2.5 or 15-inf, got \"{}\"",
          printable(word));
   if (*token < 0 || *token >= token_count)
-    fail(ErrorKind::usage, "run: --logit-bias: token id 0 to {} expected, got {}", token_count - 1,
+    fail(ErrorKind::usage, "--logit-bias: token id 0 to {} expected, got {}", token_count - 1,
          *token);
   return {static_cast<int32_t>(*token), static_cast<float>(*bias)};
 }
@@ -126,7 +125,7 @@ engine::SamplingOptions SamplingFlags::over(engine::SamplingOptions defaults, in
   options.dry_last_n = dry_last_n.value_or(options.dry_last_n);
   if (!dry_breakers.empty()) options.dry_breakers = dry_breakers;
   std::erase(options.dry_breakers, "none");
-  if (stages) options.stages = engine::parse_stages(*stages, "run: --samplers");
+  if (stages) options.stages = engine::parse_stages(*stages, "--samplers");
   for (const std::string& word : logit_bias)
     options.logit_bias.push_back(parse_logit_bias(word, token_count));
   options.seed = seed && *seed >= 0 ? static_cast<uint64_t>(*seed) : drawn_seed();

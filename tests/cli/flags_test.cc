@@ -146,7 +146,7 @@ TEST(LogitBias, ReadsEveryForm) {
               std::string::npos)
         << word;
   EXPECT_EQ(test::message_of([&] { parse_logit_bias("100=1", 100); }),
-            "run: --logit-bias: token id 0 to 99 expected, got 100");
+            "--logit-bias: token id 0 to 99 expected, got 100");
 }
 
 }  // namespace

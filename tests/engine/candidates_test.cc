@@ -202,8 +202,8 @@ TEST(SamplerStages, NamesAreReadAndUnknownOnesRefused) {
   EXPECT_TRUE(parse_stages("", "x").empty());
   for (const SamplerStage stage : kDefaultStages)
     EXPECT_EQ(parse_stages(stage_name(stage), "x"), std::vector{stage});
-  EXPECT_EQ(test::message_of([] { parse_stages("top_k;topp", "run: --samplers"); }),
-            "run: --samplers: some of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, "
+  EXPECT_EQ(test::message_of([] { parse_stages("top_k;topp", "--samplers"); }),
+            "--samplers: some of penalties, dry, top_n_sigma, top_k, typ_p, top_p, min_p, "
             "xtc, temperature expected, got \"topp\"");
 }
 
