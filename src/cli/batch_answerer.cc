@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file_map.h"
 #include "base/json_write.h"
+#include "engine/repeat_drafter.h"
 #include "format/limits.h"
 #include "model/bind.h"
 
@@ -111,14 +112,28 @@ void read_templates(BatchAnswerer& loaded, const BatchFlags& flags, const Log& l
     log.detail("the model has no chat template: chats are refused");
 }
 
-void make_engine(BatchAnswerer& loaded, const BatchFlags& flags) {
+engine::EngineOptions engine_options(const BatchAnswerer& loaded, const BatchFlags& flags) {
+  engine::EngineOptions options{.max_sequences = loaded.session.options.sequences};
+  options.max_guesses = flags.speculation.most_guesses();
+  if (loaded.draft)
+    options.make_drafter = [draft = loaded.draft.get()](const engine::Request&) {
+      return draft->make_drafter();
+    };
+  else if (flags.speculation.uses_lookup())
+    options.make_drafter = engine::repeat_drafters();
+  return options;
+}
+
+void make_engine(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log) {
   const engine::Session& session = loaded.session;
   const text::Tokenizer& tokenizer = session.tokenizer();
   loaded.step_model = session.make_step_model(session.positions);
   const engine::StepLimits limits = loaded.step_model->limits();
-  const int64_t parallel = session.options.sequences;
-  loaded.engine = std::make_unique<engine::Engine>(
-      *loaded.step_model, &tokenizer, engine::EngineOptions{.max_sequences = parallel});
+  if (auto draft = flags.speculation.open_draft())
+    loaded.draft =
+        std::make_unique<engine::DraftSession>(session, *std::move(draft), session.positions, log);
+  loaded.engine = std::make_unique<engine::Engine>(*loaded.step_model, &tokenizer,
+                                                   engine_options(loaded, flags));
   serve::openai::TextModel& text = loaded.text;
   text.context = std::min(limits.context, limits.page_count * backend::kPageTokens);
   text.token_count = std::min<int64_t>(tokenizer.vocab_size(), limits.vocab_size);
@@ -207,7 +222,8 @@ BatchAnswerer load_batch_answerer(BatchFlags flags, uint64_t seed, const Log& lo
   engine::SessionOptions wanted{.context = flags.model.context.value_or(0)};
   if (config.has_head) {
     wanted.sequences = flags.texts_at_once();
-    wanted.max_logit_rows = std::max(wanted.sequences, kLogitRows);
+    wanted.max_logit_rows =
+        std::max(wanted.sequences + flags.speculation.most_guesses(), kLogitRows);
     wanted.cut_logits = true;
   } else {  // a text in one step, nothing of it kept
     if (!flags.model.kv_type) flags.model.kv_type = "f32";
@@ -223,7 +239,7 @@ BatchAnswerer load_batch_answerer(BatchFlags flags, uint64_t seed, const Log& lo
   const text::Tokenizer& tokenizer = loaded.session.tokenizer();
   loaded.constraints = std::make_unique<engine::ConstraintCache>(tokenizer);
   loaded.text.adapters = flags.adapters.load(*loaded.session.model, *loaded.session.backend, log);
-  if (config.has_head) make_engine(loaded, flags);
+  if (config.has_head) make_engine(loaded, flags, log);
   make_embedder(loaded, flags);
   read_templates(loaded, flags, log);
   loaded.settings = settings_of(loaded, flags);

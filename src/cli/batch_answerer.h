@@ -10,8 +10,10 @@
 #include "cli/adapter_flags.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
+#include "cli/speculation_flags.h"
 #include "engine/chat_prompt.h"
 #include "engine/constraint_cache.h"
+#include "engine/draft_session.h"
 #include "engine/embedder.h"
 #include "engine/engine.h"
 #include "engine/session.h"
@@ -24,6 +26,7 @@ struct BatchFlags {
   ModelFlags model;
   SamplingFlags sampling;
   AdapterFlags adapters;
+  SpeculationFlags speculation;
   std::optional<std::string> template_file, pooling;
   std::optional<int64_t> parallel, max_tokens;
 
@@ -35,6 +38,7 @@ struct BatchAnswerer {
   engine::Session session;
   std::optional<engine::ChatTemplate> chat, tool_chat;
   std::unique_ptr<engine::ConstraintCache> constraints;
+  std::unique_ptr<engine::DraftSession> draft;  // null: no draft model
   std::unique_ptr<engine::StepModel> step_model;
   std::unique_ptr<engine::Engine> engine;  // null: an encoder, which predicts no text
   std::unique_ptr<engine::Embedder> embedder;

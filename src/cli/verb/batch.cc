@@ -72,6 +72,7 @@ void Batch::declare(Flags& flags) {
                 &flags_.max_tokens, 0, kMaxTokensMax);
   flags_.sampling.declare(flags);
   flags_.adapters.declare(flags);
+  flags_.speculation.declare(flags);
   flags_.model.declare_context(flags);
   flags_.model.declare_activations(flags);
   flags_.model.declare_threads(flags);
@@ -164,6 +165,7 @@ void Batch::answer_all(const serve::BatchInput& input, serve::Journal& journal,
 }
 
 int Batch::run(const Log& log) {
+  flags_.speculation.check("batch");
   check_paths();
   const serve::BatchInput input = read_input(log);
   const BatchAnswerer loaded = load_batch_answerer(flags_, decide_seed(), log);
@@ -209,6 +211,9 @@ void Batch::report(const serve::Journal& journal, const serve::BatchRunner& runn
            counts.before > 0 ? fmt::format("; {} of all before this run", counts.before) : "");
   log.info("tokens   {} of prompts ({} of them known), {} generated in {}, {:.1f} tokens/s",
            tokens.prompt, tokens.cached, tokens.generated, format_duration(counts.seconds), rate);
+  const engine::EngineStats stats = loaded.engine ? loaded.engine->stats() : engine::EngineStats();
+  if (flags_.speculation.is_on())
+    log.info("guesses  {} of {} right", stats.accepted_guesses, stats.guessed_tokens);
   log.info("output   {}", output().string());
   if (journal.error_count() > 0) log.info("errors   {}", errors().string());
   if (!json_) return;
@@ -225,6 +230,8 @@ void Batch::report(const serve::Journal& journal, const serve::BatchRunner& runn
       {"prompt_tokens", tokens.prompt},
       {"cached_tokens", tokens.cached},
       {"generated_tokens", tokens.generated},
+      {"guessed_tokens", stats.guessed_tokens},
+      {"accepted_guesses", stats.accepted_guesses},
       {"seconds", counts.seconds},
       {"generated_tokens_per_second", rate},
       {"load_seconds", loaded.session.load_seconds},
