@@ -138,14 +138,16 @@ void measure_crowd(const std::string& path) {
   const auto behind = first_token();
   std::vector<double> gaps;
   while (!is_long_done) gaps.push_back(timed_step());
+  const auto late = std::ranges::count_if(gaps, [&](double gap) { return gap > 4.0 * decode; });
   fmt::print(
       "crowd: {} texts, a step {:.1f} ms; first token of a prompt of {} after {:.1f} ms in {} "
-      "steps, behind a prompt of {} after {:.1f} ms in {} steps; gaps between tokens of the "
-      "texts meanwhile {:.1f} ms ({:.2f} steps), at most {:.1f} ms ({:.2f} steps), {} of "
-      "them\n",
+      "steps, "
+      "behind a prompt of {} after {:.1f} ms in {} steps; {} gaps between tokens of the texts "
+      "meanwhile: median {:.1f} ms ({:.2f} steps), {} of them over 4 steps, the longest {:.1f} ms "
+      "({:.2f} steps)\n",
       kNeighbours, decode * 1e3, kShort, undisturbed.second * 1e3, undisturbed.first, kLong,
-      behind.second * 1e3, behind.first, median(gaps) * 1e3, median(gaps) / decode,
-      *std::ranges::max_element(gaps) * 1e3, *std::ranges::max_element(gaps) / decode, gaps.size());
+      behind.second * 1e3, behind.first, gaps.size(), median(gaps) * 1e3, median(gaps) / decode,
+      late, *std::ranges::max_element(gaps) * 1e3, *std::ranges::max_element(gaps) / decode);
   for (const int64_t id : ids) engine.cancel(id);
   drain(engine);
 }
