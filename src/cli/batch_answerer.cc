@@ -192,6 +192,20 @@ serve::BatchSettings settings_of(const BatchAnswerer& loaded, const BatchFlags& 
   return settings;
 }
 
+void refuse_for_encoder(const BatchFlags& flags, const model::Config& config) {
+  const std::pair<std::string_view, bool> rows[] = {
+      {flags.sampling.given(), !flags.sampling.given().empty()},
+      {"--parallel", flags.parallel.has_value()},
+      {"--max-tokens", flags.max_tokens.has_value()},
+      {"--chat-template", flags.template_file.has_value()},
+      {"--speculation", flags.speculation.is_on()},
+      {"--head", flags.model.head.has_value()}};
+  for (const auto& [flag, is_given] : rows)
+    if (is_given)
+      fail(ErrorKind::usage, "batch: {}: {} is an encoder and predicts no text", flag,
+           printable(config.file));
+}
+
 }  // namespace
 
 int64_t BatchFlags::texts_at_once() const { return parallel.value_or(kParallelDefault); }
@@ -226,6 +240,7 @@ BatchAnswerer load_batch_answerer(BatchFlags flags, uint64_t seed, const Log& lo
         std::max(wanted.sequences + flags.speculation.most_guesses(), kLogitRows);
     wanted.cut_logits = true;
   } else {  // a text in one step, nothing of it kept
+    refuse_for_encoder(flags, config);
     if (!flags.model.kv_type) flags.model.kv_type = "f32";
     if (wanted.context == 0) wanted.context = config.max_context;
     wanted.max_rows = wanted.context;

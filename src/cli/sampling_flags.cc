@@ -86,6 +86,33 @@ void SamplingFlags::declare(Flags& flags) {
       -1, std::numeric_limits<int64_t>::max());
 }
 
+std::string_view SamplingFlags::given() const {
+  const std::pair<std::string_view, bool> rows[] = {
+      {"--temperature", temperature.has_value()},
+      {"--top-k", top_k.has_value()},
+      {"--top-p", top_p.has_value()},
+      {"--min-p", min_p.has_value()},
+      {"--typical-p", typical_p.has_value()},
+      {"--top-n-sigma", top_n_sigma.has_value()},
+      {"--xtc-probability", xtc_probability.has_value()},
+      {"--xtc-threshold", xtc_threshold.has_value()},
+      {"--repeat-penalty", repeat_penalty.has_value()},
+      {"--repeat-last-n", repeat_last_n.has_value()},
+      {"--frequency-penalty", frequency_penalty.has_value()},
+      {"--presence-penalty", presence_penalty.has_value()},
+      {"--dry-multiplier", dry_multiplier.has_value()},
+      {"--dry-base", dry_base.has_value()},
+      {"--dry-allowed-length", dry_allowed_length.has_value()},
+      {"--dry-penalty-last-n", dry_last_n.has_value()},
+      {"--dry-sequence-breaker", !dry_breakers.empty()},
+      {"--samplers", stages.has_value()},
+      {"--logit-bias", !logit_bias.empty()},
+      {"--seed", seed.has_value()}};
+  for (const auto& [flag, is_given] : rows)
+    if (is_given) return flag;
+  return "";
+}
+
 engine::LogitBias parse_logit_bias(const std::string& word, int64_t token_count) {
   const size_t mark = word.find_first_of("=+-", 1);
   std::optional<int64_t> token;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/flags.h"
@@ -20,6 +21,8 @@ struct SamplingFlags {
   std::optional<std::string> stages;
 
   void declare(Flags& flags);
+  // The first of the flags that was given; empty: none.
+  std::string_view given() const;
 
   // The flags over the defaults. `context` is what --repeat-last-n -1 means; ids of --logit-bias
   // must be below `token_count`. A seed that was not given is drawn.

@@ -326,6 +326,15 @@ TEST_F(Batch, EmbeddingsEqualThoseOfEmbed) {
         line("b", "embeddings", {{"input", "a bird"}, {"dimensions", 3}}) +
         completion("c", "Once"));
   const std::string encoder = std::string(BITTERN_TEST_DATA) + "/models/bert";
+  for (const Words& flags : {Words{"--top-k", "3"}, Words{"--seed", "1"}, Words{"--parallel", "2"},
+                             Words{"--speculation", "lookup"}}) {
+    Words words{"batch", encoder, (folder_.path() / "in.jsonl").string(),
+                (folder_.path() / "never.jsonl").string()};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const Finished refused = run_program(words);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.err.find("batch: " + flags[0] + ": "), std::string::npos) << refused.err;
+  }
   const Finished finished = run_program({"batch", encoder, (folder_.path() / "in.jsonl").string(),
                                          output().string(), "--activations", "f32"});
   EXPECT_EQ(finished.status, 1) << finished.err;
