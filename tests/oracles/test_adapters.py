@@ -32,7 +32,7 @@ PIPE = str(pathlib.Path(BITTERN).parent / "tests" / "logit_pipe")
 SIZE = 4  # times the stored widths
 LENGTH = 60
 LIMIT = 5e-5  # of the range
-LEAST_CHANGE = 1e-2
+LEAST_CHANGE = 1e-3
 OTHERS = ("lm_head", "embed_out", "pooler")
 
 
@@ -131,7 +131,7 @@ def main():
         worst = max(row[1] for row in rows)
         worst_gguf = max((row[2] for row in rows if row[2] is not None), default=None)
         text = "none" if worst_gguf is None else f"{worst_gguf:.1e}"
-        print(f"{case.name:18s} adapters change at least {change:.2f} of the range; "
+        print(f"{case.name:18s} adapters change at least {change:.4f} of the range; "
               f"folder {worst:.1e}, GGUF {text}", flush=True)
         failed |= change < LEAST_CHANGE or worst > LIMIT or (worst_gguf or 0.0) > LIMIT
     sys.exit(1 if failed else 0)

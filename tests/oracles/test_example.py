@@ -83,7 +83,8 @@ def main():
         for prompt in PROMPTS:
             expected = tokenizer.encode(prompt).ids
             outputs = [bittern("run", form, "--json", "--temp", 0, "-n", 100, "--context", 256,
-                               "--ignore-eos", "--kv-type", "f32", "--quiet", "--", prompt)
+                               "--ignore-eos", "--kv-type", "f32", "--activations", "f32",
+                               "--quiet", "--", prompt)
                        for form in (MODEL, folder)]
             assert all(output["prompt_ids"] == expected for output in outputs), prompt
             assert outputs[0]["token_ids"] == outputs[1]["token_ids"], prompt

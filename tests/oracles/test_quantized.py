@@ -83,7 +83,7 @@ def check(name: str, path: Path, text: Path) -> None:
     kinds = sorted({tensor.kind for tensor in tensors.values()} - {"F32"})
     layers = sum(name.endswith("attn_norm.weight") for name in tensors)
     expected = codec_models.mean_nll(tensors, layers)
-    exact, ours = (loss_of_bittern(path, text, activations) for activations in ("f32", "int8"))
+    exact, ours = (loss_of_bittern(path, text, activations) for activations in ("f32", "native"))
     theirs = loss_of_llama_cpp(path)
     bad = abs(exact - expected) > 1e-6 or abs(ours - expected) > INT8_LIMIT or \
         abs(ours - theirs) > 0.1
