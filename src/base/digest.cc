@@ -33,6 +33,12 @@ std::string Digest::hex() {
   return text;
 }
 
+std::string sha256_hex(std::string_view text) {
+  Digest digest(Digest::Kind::sha256);
+  digest.update(text);
+  return digest.hex();
+}
+
 bool is_hex(std::string_view text, size_t length) {
   return text.size() == length && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 
@@ -26,6 +27,9 @@ class Digest {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+// The SHA-256 of one text, as hex() gives it.
+std::string sha256_hex(std::string_view text);
 
 // Length of hex() for each kind.
 inline constexpr size_t kSha256HexLength = 64;

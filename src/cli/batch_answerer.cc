@@ -35,12 +35,6 @@ std::string model_name(const fs::path& path) {
   return (path.has_filename() ? path : path.parent_path()).filename().string();
 }
 
-std::string sha256(std::string_view text) {
-  Digest digest(Digest::Kind::sha256);
-  digest.update(text);
-  return digest.hex();
-}
-
 // Files beside the weights of a Hugging Face folder that say how to read them.
 bool is_configuration(const fs::path& path) {
   const std::string extension = path.extension().string();
@@ -67,7 +61,7 @@ std::string identity(const format::Checkpoint& checkpoint) {
     std::ranges::sort(others);
     files += fmt::format("{}", fmt::join(others, ""));
   }
-  return sha256(files).substr(0, 16);
+  return sha256_hex(files).substr(0, 16);
 }
 
 serve::BatchSettings sampling_settings(const engine::SamplingOptions& options) {
@@ -181,11 +175,11 @@ serve::BatchSettings settings_of(const BatchAnswerer& loaded, const BatchFlags& 
       {"context", fmt::format("{}", session.options.context)},
       {"kv_type", std::string(kv_type_name(session.options.kv_type))},
       {"activations", session.options.float_activations ? "f32" : "native"},
-      {"chat_template", templates.empty() ? "" : sha256(templates).substr(0, 16)},
+      {"chat_template", templates.empty() ? "" : sha256_hex(templates).substr(0, 16)},
       {"max_tokens", loaded.text.max_tokens ? fmt::format("{}", *loaded.text.max_tokens) : ""},
       {"pooling", flags.pooling.value_or("")},
       {"adapters",
-       loaded.text.adapters ? sha256(loaded.text.adapters->identity()).substr(0, 16) : ""},
+       loaded.text.adapters ? sha256_hex(loaded.text.adapters->identity()).substr(0, 16) : ""},
       {"seed", fmt::format("{}", loaded.seed)}};
   const serve::BatchSettings sampling = sampling_settings(loaded.text.sampling);
   settings.insert(settings.end(), sampling.begin(), sampling.end());
@@ -215,7 +209,7 @@ serve::BatchModel BatchAnswerer::model() const {
   for (const auto& [setting, value] : settings) all += fmt::format("{}={}\n", setting, value);
   serve::BatchModel answering;
   answering.name = name;
-  answering.fingerprint = "fp_" + sha256(all).substr(0, 10);
+  answering.fingerprint = "fp_" + sha256_hex(all).substr(0, 10);
   answering.engine = engine.get();
   answering.text = text;
   answering.text.tokenizer = &session.tokenizer();

@@ -42,9 +42,7 @@ std::string where(const std::string& name, int64_t number) {
 }  // namespace
 
 BatchInput::Hash BatchInput::hash_of(std::string_view custom_id) {
-  Digest digest(Digest::Kind::sha256);
-  digest.update(custom_id);
-  const std::string hex = digest.hex();
+  const std::string hex = sha256_hex(custom_id);
   Hash hash{};
   for (size_t i = 0; i < hash.size(); ++i)
     std::from_chars(&hex[16 * i], &hex[16 * i] + 16, hash[i], 16);

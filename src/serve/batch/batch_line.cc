@@ -11,12 +11,6 @@ namespace {
 
 constexpr int kOk = 200;
 
-std::string sha256(std::string_view text) {
-  Digest digest(Digest::Kind::sha256);
-  digest.update(text);
-  return digest.hex();
-}
-
 using openai::error_code::kUnsupported;
 using openai::error_code::kValue;
 
@@ -60,7 +54,7 @@ std::string read_custom_id(std::string_view line) {
 BatchIds batch_ids(std::string_view input_sha256, int64_t line_number) {
   constexpr size_t kDigits = 32;
   const std::string name = fmt::format("{}:{}", input_sha256, line_number);
-  const std::string line = sha256("line:" + name), response = sha256("response:" + name);
+  const std::string line = sha256_hex("line:" + name), response = sha256_hex("response:" + name);
   return {.line = "batch_req_" + line.substr(0, kDigits),
           .request = line.substr(kDigits),
           .response = response.substr(0, kDigits)};
@@ -68,7 +62,7 @@ BatchIds batch_ids(std::string_view input_sha256, int64_t line_number) {
 
 uint64_t batch_seed(uint64_t seed, std::string_view custom_id) {
   constexpr size_t kDigits = 16;
-  const std::string hex = sha256(fmt::format("{}:{}", seed, custom_id));
+  const std::string hex = sha256_hex(fmt::format("{}:{}", seed, custom_id));
   uint64_t value = 0;
   std::from_chars(hex.data(), hex.data() + kDigits, value, 16);
   return value;
