@@ -70,25 +70,13 @@ serve::BatchSettings sampling_settings(const engine::SamplingOptions& options) {
     bias += fmt::format("{}={} ", entry.token, entry.bias);
   for (const engine::SamplerStage stage : options.stages)
     stages += fmt::format("{};", engine::stage_name(stage));
-  return {{"temperature", fmt::format("{}", options.temperature)},
-          {"top_k", fmt::format("{}", options.top_k)},
-          {"top_p", fmt::format("{}", options.top_p)},
-          {"min_p", fmt::format("{}", options.min_p)},
-          {"repeat_penalty", fmt::format("{}", options.repeat_penalty)},
-          {"repeat_last_n", fmt::format("{}", options.repeat_last_n)},
-          {"frequency_penalty", fmt::format("{}", options.frequency_penalty)},
-          {"presence_penalty", fmt::format("{}", options.presence_penalty)},
-          {"typical_p", fmt::format("{}", options.typical_p)},
-          {"top_n_sigma", fmt::format("{}", options.top_n_sigma)},
-          {"xtc_probability", fmt::format("{}", options.xtc_probability)},
-          {"xtc_threshold", fmt::format("{}", options.xtc_threshold)},
-          {"dry_multiplier", fmt::format("{}", options.dry_multiplier)},
-          {"dry_base", fmt::format("{}", options.dry_base)},
-          {"dry_allowed_length", fmt::format("{}", options.dry_allowed_length)},
-          {"dry_penalty_last_n", fmt::format("{}", options.dry_last_n)},
-          {"dry_sequence_breakers", to_text(JsonBuilder(options.dry_breakers))},
-          {"samplers", stages},
-          {"logit_bias", bias}};
+  serve::BatchSettings settings;
+  for (const auto& [name, value] : sampling_json(options).items())
+    if (!value.is_array() && name != "seed") settings.emplace_back(name, to_text(value));
+  settings.emplace_back("dry_sequence_breakers", to_text(JsonBuilder(options.dry_breakers)));
+  settings.emplace_back("samplers", stages);
+  settings.emplace_back("logit_bias", bias);
+  return settings;
 }
 
 void read_templates(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log) {

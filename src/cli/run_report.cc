@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cli/model_flags.h"
+#include "cli/sampling_flags.h"
 
 namespace bittern::cli {
 namespace {
@@ -18,37 +19,6 @@ JsonBuilder token_json(const text::Tokenizer& tokenizer, const engine::TokenLogP
           // JSON knows no infinity; a banned token that was never likely is simply the least.
           {"log_probability",
            std::isfinite(entry.value) ? JsonBuilder(entry.value) : JsonBuilder(nullptr)}};
-}
-
-JsonBuilder sampling_json(const engine::SamplingOptions& options) {
-  JsonBuilder bias = JsonBuilder::array();
-  for (const engine::LogitBias& entry : options.logit_bias)
-    bias.push_back(
-        {{"token_id", entry.token},
-         {"bias", std::isfinite(entry.bias) ? JsonBuilder(entry.bias) : JsonBuilder("-inf")}});
-  JsonBuilder stages = JsonBuilder::array();
-  for (const engine::SamplerStage stage : options.stages)
-    stages.push_back(engine::stage_name(stage));
-  return {{"temperature", options.temperature},
-          {"top_k", options.top_k},
-          {"top_p", options.top_p},
-          {"min_p", options.min_p},
-          {"repeat_penalty", options.repeat_penalty},
-          {"repeat_last_n", options.repeat_last_n},
-          {"frequency_penalty", options.frequency_penalty},
-          {"presence_penalty", options.presence_penalty},
-          {"typical_p", options.typical_p},
-          {"top_n_sigma", options.top_n_sigma},
-          {"xtc_probability", options.xtc_probability},
-          {"xtc_threshold", options.xtc_threshold},
-          {"dry_multiplier", options.dry_multiplier},
-          {"dry_base", options.dry_base},
-          {"dry_allowed_length", options.dry_allowed_length},
-          {"dry_penalty_last_n", options.dry_last_n},
-          {"dry_sequence_breakers", options.dry_breakers},
-          {"samplers", std::move(stages)},
-          {"logit_bias", std::move(bias)},
-          {"seed", options.seed}};
 }
 
 }  // namespace

@@ -113,6 +113,37 @@ std::string_view SamplingFlags::given() const {
   return "";
 }
 
+JsonBuilder sampling_json(const engine::SamplingOptions& options) {
+  JsonBuilder bias = JsonBuilder::array();
+  for (const engine::LogitBias& entry : options.logit_bias)
+    bias.push_back(
+        {{"token_id", entry.token},
+         {"bias", std::isfinite(entry.bias) ? JsonBuilder(entry.bias) : JsonBuilder("-inf")}});
+  JsonBuilder stages = JsonBuilder::array();
+  for (const engine::SamplerStage stage : options.stages)
+    stages.push_back(engine::stage_name(stage));
+  return {{"temperature", options.temperature},
+          {"top_k", options.top_k},
+          {"top_p", options.top_p},
+          {"min_p", options.min_p},
+          {"repeat_penalty", options.repeat_penalty},
+          {"repeat_last_n", options.repeat_last_n},
+          {"frequency_penalty", options.frequency_penalty},
+          {"presence_penalty", options.presence_penalty},
+          {"typical_p", options.typical_p},
+          {"top_n_sigma", options.top_n_sigma},
+          {"xtc_probability", options.xtc_probability},
+          {"xtc_threshold", options.xtc_threshold},
+          {"dry_multiplier", options.dry_multiplier},
+          {"dry_base", options.dry_base},
+          {"dry_allowed_length", options.dry_allowed_length},
+          {"dry_penalty_last_n", options.dry_last_n},
+          {"dry_sequence_breakers", options.dry_breakers},
+          {"samplers", std::move(stages)},
+          {"logit_bias", std::move(bias)},
+          {"seed", options.seed}};
+}
+
 engine::LogitBias parse_logit_bias(const std::string& word, int64_t token_count) {
   const size_t mark = word.find_first_of("=+-", 1);
   std::optional<int64_t> token;

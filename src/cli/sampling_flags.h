@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json_write.h"
 #include "cli/flags.h"
 #include "engine/sampling_options.h"
 
@@ -29,6 +30,9 @@ struct SamplingFlags {
   engine::SamplingOptions over(engine::SamplingOptions defaults, int64_t context,
                                int64_t token_count) const;
 };
+
+// Every option by the name it has in --json.
+JsonBuilder sampling_json(const engine::SamplingOptions& options);
 
 // "15=-2", "15+1.5", "15-2", "15-inf". Throws Error{usage}.
 engine::LogitBias parse_logit_bias(const std::string& word, int64_t token_count);
