@@ -71,7 +71,8 @@ serve::BatchSettings sampling_settings(const engine::SamplingOptions& options) {
   for (const engine::SamplerStage stage : options.stages)
     stages += fmt::format("{};", engine::stage_name(stage));
   serve::BatchSettings settings;
-  for (const auto& [name, value] : sampling_json(options).items())
+  const JsonBuilder named = sampling_json(options);
+  for (const auto& [name, value] : named.items())
     if (!value.is_array() && name != "seed") settings.emplace_back(name, to_text(value));
   settings.emplace_back("dry_sequence_breakers", to_text(JsonBuilder(options.dry_breakers)));
   settings.emplace_back("samplers", stages);
@@ -94,18 +95,6 @@ void read_templates(BatchAnswerer& loaded, const BatchFlags& flags, const Log& l
     log.detail("the model has no chat template: chats are refused");
 }
 
-engine::EngineOptions engine_options(const BatchAnswerer& loaded, const BatchFlags& flags) {
-  engine::EngineOptions options{.max_sequences = loaded.session.options.sequences};
-  options.max_guesses = flags.speculation.most_guesses();
-  if (loaded.draft)
-    options.make_drafter = [draft = loaded.draft.get()](const engine::Request&) {
-      return draft->make_drafter();
-    };
-  else if (flags.speculation.uses_lookup())
-    options.make_drafter = engine::repeat_drafters();
-  return options;
-}
-
 void make_engine(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log) {
   const engine::Session& session = loaded.session;
   const text::Tokenizer& tokenizer = session.tokenizer();
@@ -114,8 +103,10 @@ void make_engine(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log)
   if (auto draft = flags.speculation.open_draft())
     loaded.draft =
         std::make_unique<engine::DraftSession>(session, *std::move(draft), session.positions, log);
-  loaded.engine = std::make_unique<engine::Engine>(*loaded.step_model, &tokenizer,
-                                                   engine_options(loaded, flags));
+  engine::EngineOptions options{.max_sequences = session.options.sequences};
+  flags.speculation.apply(options, loaded.draft.get(), engine::kPoolTokens);
+  loaded.engine =
+      std::make_unique<engine::Engine>(*loaded.step_model, &tokenizer, std::move(options));
   serve::openai::TextModel& text = loaded.text;
   text.context = std::min(limits.context, limits.page_count * backend::kPageTokens);
   text.token_count = std::min<int64_t>(tokenizer.vocab_size(), limits.vocab_size);

@@ -1,7 +1,7 @@
 #include "cli/speculation_flags.h"
 
 #include "base/error.h"
-#include "engine/engine.h"
+#include "engine/repeat_drafter.h"
 #include "store/resolve.h"
 
 namespace bittern::cli {
@@ -36,6 +36,15 @@ void SpeculationFlags::check(std::string_view verb) const {
 
 int64_t SpeculationFlags::most_guesses() const {
   return is_on() ? most.value_or(engine::EngineOptions{}.max_guesses) : 0;
+}
+
+void SpeculationFlags::apply(engine::EngineOptions& options, engine::DraftSession* draft,
+                             int64_t pool_tokens) const {
+  options.max_guesses = most_guesses();
+  if (draft != nullptr)
+    options.make_drafter = [draft](const engine::Request&) { return draft->make_drafter(); };
+  else if (uses_lookup())
+    options.make_drafter = engine::repeat_drafters(pool_tokens);
 }
 
 std::optional<format::Checkpoint> SpeculationFlags::open_draft() const {

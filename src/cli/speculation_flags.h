@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "cli/flags.h"
+#include "engine/draft_session.h"
+#include "engine/engine.h"
 #include "format/checkpoint.h"
 
 namespace bittern::cli {
@@ -25,6 +27,10 @@ struct SpeculationFlags {
   bool uses_lookup() const { return way == "lookup"; }
   // Guesses of one text in one step; 0: none.
   int64_t most_guesses() const;
+  // How an engine guesses: with `draft` where there is one, else by lookup, in earlier texts too
+  // where `pool_tokens` of them are kept, or not at all.
+  void apply(engine::EngineOptions& options, engine::DraftSession* draft,
+             int64_t pool_tokens) const;
   // The draft model, opened; nothing where there is none.
   std::optional<format::Checkpoint> open_draft() const;
 };

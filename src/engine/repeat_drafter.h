@@ -38,6 +38,7 @@ class RepeatDrafter final : public Drafter {
 };
 
 // Drafters of an engine's texts: with pools of `pool_tokens` tokens that have ended, or none (0).
-MakeDrafter repeat_drafters(int64_t pool_tokens = int64_t{1} << 18);
+inline constexpr int64_t kPoolTokens = int64_t{1} << 18;
+MakeDrafter repeat_drafters(int64_t pool_tokens = kPoolTokens);
 
 }  // namespace bittern::engine

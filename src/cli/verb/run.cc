@@ -239,11 +239,7 @@ int64_t positions_of(const engine::Request& request, int64_t texts, int64_t cont
 engine::EngineOptions Run::engine_options(engine::DraftSession* draft) const {
   engine::EngineOptions options;
   options.max_sequences = texts_at_once();
-  options.max_guesses = speculation_flags_.most_guesses();
-  if (draft != nullptr)
-    options.make_drafter = [draft](const engine::Request&) { return draft->make_drafter(); };
-  else if (speculation_flags_.uses_lookup())
-    options.make_drafter = engine::repeat_drafters(0);
+  speculation_flags_.apply(options, draft, 0);
   return options;
 }
 
