@@ -8,8 +8,12 @@
 // A is a line of T2 and B the fifth codes times 64, so masking without shifts goes on as there.
 // Counted per line (of 320 weights): 1 load, 1 compare, 3 vpermb, 5 vpandd, 5 vpdpbusd with
 // broadcast for each row of activations: about 4.5 cycles for one row (measured), where a line from
-// memory takes 6 or more. From five rows on four strips are expanded to T2, a panel at a time: for
-// a block of 4 lines 4 decodes, 3 shifts, 3 vpord, 5 stores.
+// memory takes 6 or more.
+//
+// From five rows on that would take more accumulators than there are, so the planes are shifted
+// down and two strips share the broadcasts. Per line of both, for m <= 8 rows: 2 loads, 2 compares,
+// 6 vpermb, 10 vpandd, 8 vpsrlw, 5 m broadcasts, 10 m vpdpbusd, which take 5 m cycles; the rest
+// runs beside them (95 % of the peak measured for 8 rows in cache).
 
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc 12's _mm512_undefined_* are variables initialised with themselves, and it warns about them.
@@ -30,9 +34,10 @@ namespace {
 
 #include "kernel/isa/ternary_avx512.inl"
 #include "kernel/isa/ternary_t16.inl"
-#include "kernel/isa/ternary_vnni.inl"
 
 constexpr int64_t kPrefetchBytes = 6144;  // as in ternary_avx512.cc
+constexpr int64_t kPairAhead = 3072;      // in each strip of a pair; 1 and 6 KiB are slower
+constexpr int64_t kMostRows = 8;          // of a pass over a pair
 
 struct Tables {
   Vector pairs, escaped_pairs, fifth;
@@ -108,54 +113,106 @@ void few_rows(const TernaryDots& job) {
   for (int64_t strip = 0; strip < job.strip_count; ++strip) strip_times_few<kRows>(job, strip);
 }
 
-// Columns [first, first + columns) of a strip, `first` a multiple of 80, as lines of T2.
-void expand(const uint8_t* strip, int64_t first, int64_t columns, uint8_t* lines) {
-  const Tables tables = load_tables();
-  const uint8_t* from = strip + first / kDenseColumns * kDenseBytes;
-  int64_t k = 0;
-  for (; k + kDenseColumns <= columns; k += kDenseColumns, from += kDenseBytes, lines += 5 * 64) {
-    Vector last = zero();
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      const Decoded weights = decode(from + 64 * i, tables);
-      _mm512_storeu_si512(lines + 64 * i, weights.pairs);
-      last = _mm512_or_si512(last, _mm512_srli_epi16(weights.fifth, 6 - 2 * i));
-    }
-    _mm512_storeu_si512(lines + 4 * 64, last);
-  }
-  for (; k < columns; k += 16, from += 64, lines += 64)
-    _mm512_storeu_si512(lines, _mm512_loadu_si512(from));
+// The codes of a plane of a line, two bits a byte.
+[[gnu::always_inline]] inline Vector plane_codes(Vector line, int plane) {
+  return mask_plane(plane == 0 ? line : _mm512_srli_epi16(line, 2 * plane), 0);
 }
 
+// Four columns: a dword of codes of each row times the weights of each strip.
+template <int kStrips, int kRows>
+[[gnu::always_inline]] inline void add_columns(Vector (&total)[kStrips][kRows],
+                                               const Vector (&weights)[kStrips],
+                                               const int8_t* codes, int64_t row_columns) {
+#pragma GCC unroll 8
+  for (int j = 0; j < kRows; ++j) {
+    const Vector activations = broadcast_codes(codes + j * row_columns);
+#pragma GCC unroll 2
+    for (int s = 0; s < kStrips; ++s) dot(total[s][j], weights[s], activations);
+  }
+}
+
+// Lines of T2, one of each strip.
+template <int kStrips, int kRows>
+[[gnu::always_inline]] inline void add_lines(Vector (&total)[kStrips][kRows],
+                                             const Vector (&lines)[kStrips], const int8_t* codes,
+                                             int64_t row_columns) {
+// The highest plane first: of the orders tried the most even over 5 to 8 rows (90 to 98 % of the
+// peak in cache; gcc 12, Zen 5).
+#pragma GCC unroll 4
+  for (int p = 3; p >= 0; --p) {
+    Vector weights[kStrips];
+#pragma GCC unroll 2
+    for (int s = 0; s < kStrips; ++s) weights[s] = plane_codes(lines[s], p);
+    add_columns(total, weights, codes + 4 * p, row_columns);
+  }
+}
+
+// kStrips strips times rows [row, row + kRows), or fewer: `rows` of them.
+template <int kStrips, int kRows = kMostRows>
+[[gnu::noinline]] void strips_times_rows(const TernaryDots& job, int64_t strip, int64_t row,
+                                         int64_t rows) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return strips_times_rows<kStrips, kRows - 1>(job, strip, row, rows);
+  }
+  const Tables tables = load_tables();
+  const uint8_t* line = job.strips + strip * job.strip_bytes;
+  const int8_t* codes = job.codes + row * job.columns;
+  Vector total[kStrips][kRows];
+#pragma GCC unroll 8
+  for (int j = 0; j < kRows; ++j) {
+#pragma GCC unroll 2
+    for (int s = 0; s < kStrips; ++s) total[s][j] = set(-job.sums[row + j]);
+  }
+  // What is asked for goes on in the next pair where a strip ends.
+  const int64_t to_next = (kStrips - 1) * job.strip_bytes;
+  const uint8_t* end = line + job.strip_bytes;
+  const uint8_t* ahead = line + kPairAhead + (kPairAhead >= job.strip_bytes ? to_next : 0);
+  int64_t k = 0;
+  for (; k + kDenseColumns <= job.columns; k += kDenseColumns) {
+#pragma GCC unroll 1
+    for (int64_t i = 0; i < 4; ++i, line += 64, ahead += 64) {
+      if (ahead == end) ahead += to_next;
+      Vector pairs[kStrips], fifth[kStrips];
+#pragma GCC unroll 2
+      for (int s = 0; s < kStrips; ++s) {
+        prefetch(ahead + s * job.strip_bytes);
+        const Decoded weights = decode(line + s * job.strip_bytes, tables);
+        pairs[s] = weights.pairs;
+        fifth[s] = _mm512_srli_epi16(weights.fifth, 6);
+      }
+      add_lines(total, pairs, codes + k + 16 * i, job.columns);
+      add_columns(total, fifth, codes + k + 64 + 4 * i, job.columns);
+    }
+  }
+  for (; k < job.columns; k += 16, line += 64) {
+    Vector lines[kStrips];
+#pragma GCC unroll 2
+    for (int s = 0; s < kStrips; ++s) lines[s] = _mm512_loadu_si512(line + s * job.strip_bytes);
+    add_lines(total, lines, codes + k, job.columns);
+  }
+#pragma GCC unroll 2
+  for (int s = 0; s < kStrips; ++s) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kRows; ++j)
+      store_dwords(job.out + ((strip + s) * job.rows + row + j) * kStripRows, total[s][j]);
+  }
+}
+
+// All rows, in passes of up to kMostRows whose sizes differ by at most one.
 template <int kStrips>
-void dense_strips_times_rows(const TernaryDots& job, int64_t strip) {
-  alignas(64) uint8_t lines[kStrips * kPanelColumns * 4];
-  const uint8_t* strips = job.strips + strip * job.strip_bytes;
-  for (int64_t k = 0; k < job.columns; k += kPanelColumns) {
-    const bool last = k + kPanelColumns >= job.columns;
-    const int64_t columns = last ? job.columns - k : kPanelColumns;
-    for (int64_t s = 0; s < kStrips; ++s)
-      expand(strips + s * job.strip_bytes, k, columns, lines + s * kPanelColumns * 4);
-    const int64_t next = (k + kPanelColumns) / kDenseColumns * kDenseBytes;
-    const Panel panel = {.lines = lines,
-                         .vector_bytes = kPanelColumns * 4,
-                         .ahead = strips + (last ? kStrips * job.strip_bytes : next),
-                         .ahead_bytes = job.strip_bytes,
-                         .columns = columns,
-                         .codes = job.codes + k,
-                         .row_columns = job.columns,
-                         .sums = k == 0 ? job.sums : nullptr,
-                         .out = job.out + strip * job.rows * kStripRows,
-                         .vector_out = job.rows * kStripRows};
-    panel_rows<kStrips>(panel, job.rows);
+void strips_times_all(const TernaryDots& job, int64_t strip) {
+  int64_t row = 0;
+  for (int64_t left = (job.rows + kMostRows - 1) / kMostRows; left > 0; --left) {
+    const int64_t rows = (job.rows - row + left - 1) / left;
+    strips_times_rows<kStrips>(job, strip, row, rows);
+    row += rows;
   }
 }
 
 void many_rows(const TernaryDots& job) {
   int64_t strip = 0;
-  for (; strip + kTernaryStrips <= job.strip_count; strip += kTernaryStrips)
-    dense_strips_times_rows<kTernaryStrips>(job, strip);
-  for (; strip < job.strip_count; ++strip) dense_strips_times_rows<1>(job, strip);
+  for (; strip + 2 <= job.strip_count; strip += 2) strips_times_all<2>(job, strip);
+  if (strip < job.strip_count) strips_times_all<1>(job, strip);
 }
 
 void dense_dots(const TernaryDots& job) {
