@@ -12,9 +12,9 @@
 //   4 bits  2 loads, 2 vpsrlw, 4 vpandd    6 bits  as 4, 1 load, 3 shifts, 4 vpternlogd
 //   2 bits  1 load, 3 vpsrlw, 4 vpandd     codebooks  as 4, 4 vpshufb
 // Six rows of two strips, per 32 columns: 16 loads, 48 vpbroadcastd, 96 vpdpbusd; the zero 6
-// vpbroadcastd, 6 vpslld, 6 vpsubd; of float scales 12 vcvtdq2ps, 12 vmulps, 12 vfmadd: on two
-// multipliers 60 cycles, of which 48 are the products' (80 % of their peak; 65 measured); integer
-// scales of 16 columns, and minima, cost 6 more.
+// vpbroadcastd; of float scales 12 vcvtdq2ps, 12 vmulps, 12 vfmadd: on two multipliers 60 cycles,
+// of which 48 are the products' (80 % of their peak; 71 measured); integer scales of 16 columns,
+// and minima, cost 6 more.
 // Shifts, additions, conversions and vpandd run beside the multipliers; vpmulld does not.
 
 #if defined(__GNUC__) && !defined(__clang__)

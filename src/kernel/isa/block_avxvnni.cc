@@ -6,9 +6,8 @@
 //   ymm, vector p row 0, k to k+3   row 1, k to k+3 ... row 7, k to k+3        k = 16q + 4p
 //   activations   x[k] .. x[k+3]    the same          ...
 //
-// Four rows, per 32 columns of float scales: 16 loads, 32 vpbroadcastd, 64 vpdpbusd, 4 broadcasts,
-// shifts and subtractions (the zero), 8 vcvtdq2ps, 8 vmulps, 8 vfmadd, and the totals by way of
-// memory. One row is unpacked as in block_avx512.cc.
+// Four rows, per 32 columns of float scales: 16 loads, 32 vpbroadcastd, 64 vpdpbusd, 4 broadcasts
+// (the zero), 8 vcvtdq2ps, 8 vmulps, 8 vfmadd, and the totals by way of memory. One row is unpacked as in block_avx512.cc.
 
 #include <immintrin.h>
 

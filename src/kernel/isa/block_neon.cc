@@ -7,7 +7,7 @@
 //   activations columns 16q .. 16q + 15 of one row: lane p belongs to vector p, k = 16q + 4p
 //
 // Four rows, per 32 columns of float scales and two quarters: 16 loads of weights, 8 of
-// activations, 64 SDOT; 4 broadcasts, shifts and subtractions (the zero), 8 SCVTF, 8 FMUL, 8 FMLA.
+// activations, 64 SDOT; 4 broadcasts (the zero), 8 SCVTF, 8 FMUL, 8 FMLA.
 // The speed of this is unverified: it has run under an emulator only.
 
 #include <arm_neon.h>

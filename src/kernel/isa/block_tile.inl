@@ -6,7 +6,7 @@
 // The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) starts
 // from what the zero is worth, -zero * (sum of activations), so that the stored bytes are
 // multiplied as they are. Zeros are powers of two: shifting leaves the multipliers to the products,
-// which they bind (docs/performance-log.md).
+// which they bind (docs/performance-log.md); it is done once for all strips of a unit.
 
 constexpr int kUnitLanes = kUnitStrips * static_cast<int>(kBlockStripRows);
 constexpr int kUnitVectors = kUnitStrips * kParts;
@@ -25,12 +25,18 @@ struct Inputs {
           job.sums + index * kBlockSums + (shape.narrow ? 0 : 16), job.scales + index * kBlockRuns};
 }
 
-// With minima: for each piece of a row the sum times the activation scale. Made for all rows before
-// the first tile and, where they are few, a block ahead: a dword that is read back while the vector
-// that brought it is still on its way to L1 costs a tile more than all its other overhead.
+// What the sums of the pieces of a row are worth: with minima times the activation scale; with a
+// zero of the format, -zero times them, from which the products start (of wide sub-blocks from
+// starts[8] on). Made for all rows before the first tile and, where they are few, a block ahead: a
+// dword that is read back while the vector that brought it is still on its way to L1 costs a tile
+// more than all its other overhead.
 struct alignas(64) RowPieces {
-  float sums[16];
+  union {
+    float sums[16];
+    int32_t starts[16];
+  };
 };
+constexpr int64_t kPieceStride = sizeof(RowPieces) / sizeof(float);  // from a row to the next
 
 template <int64_t kRows>
 struct Group {
@@ -52,6 +58,17 @@ constexpr bool has_zero(Drain drain) { return !has_minima(drain) && drain != Dra
 
 template <Drain kDrain>
 void take_pieces(const Shape& shape, const Inputs& in, int64_t rows, RowPieces* pieces) {
+  if constexpr (has_zero(kDrain)) {
+    const ShiftCount zero = shift_count(shape.zero_shift);
+    // Sixteen sums, of pieces or of eight pieces and the runs: those are what a row has, block.h.
+    const int32_t* row = in.sums - (shape.narrow ? 0 : 8);
+    for (int64_t m = 0; m < rows; ++m, row += kBlockSums) {
+#pragma GCC unroll 4
+      for (int lane = 0; lane < 16; lane += kPartLanes)
+        store_ints(&pieces[m].starts[lane],
+                   subtract(zero_ints(), shifted_left(load_ints(row + lane), zero)));
+    }
+  }
   if constexpr (!has_minima(kDrain)) return;
   for (int64_t m = 0; m < rows; ++m) {
     const int32_t* sums = in.sums + m * kBlockSums;
@@ -86,14 +103,13 @@ struct Tile {
   static constexpr int lane_of(int v) { return part_of(v) * kPartLanes; }
 
   // The products of a piece: kQuads quads from `quads` bytes into the codes on.
-  [[gnu::always_inline]] static inline void piece(const Unit& unit, ShiftCount zero, int64_t j,
-                                                  int64_t quads, const int8_t* activations,
+  [[gnu::always_inline]] static inline void piece(const Unit& unit, int64_t j, int64_t quads,
+                                                  const int8_t* activations, const int32_t* starts,
                                                   const int32_t* sums, Dots& dot) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       if constexpr (has_zero(kDrain)) {
-        const Ints start =
-            subtract(zero_ints(), shifted_left(broadcast_int(sums[r * kBlockSums]), zero));
+        const Ints start = broadcast_int(starts[r * kPieceStride]);
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) dot[r][v] = start;
       } else if constexpr (kDrain == Drain::floats_zeros) {
@@ -142,7 +158,7 @@ struct Tile {
         scale[v] = load_floats(&unit.ready[strip_of_vector(v)]->minima[j][lane_of(v)]);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Floats sum = broadcast_float(sums[r * (sizeof(RowPieces) / sizeof(float))]);
+        const Floats sum = broadcast_float(sums[r * kPieceStride]);
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) total[r][v] = fused(sum, scale[v], total[r][v]);
       }
@@ -223,26 +239,26 @@ struct Tile {
     const int8_t* activations = in.codes + first * kBlockColumns;
     const float* scales = in.scales + first * kBlockRuns;
     const int32_t* sums = in.sums + first * kBlockSums;
-    const ShiftCount zero = shift_count(shape.zero_shift);
+    const int32_t* starts = pieces->starts + (kNarrow ? 0 : 8);
     int64_t quads = 0;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < kBlockRuns; ++i) {
       Dots dot, whole;  // integer scales: sum of scale times dot over the run
       if constexpr (kNarrow) {
-        piece(unit, zero, 2 * i, quads, activations, sums + 2 * i, dot);
+        piece(unit, 2 * i, quads, activations, starts + 2 * i, sums + 2 * i, dot);
         if constexpr (kInteger)
           add_integers<true>(unit, 2 * i, dot, whole);
         else
           add_floats(unit, 2 * i, dot, scales + i, pieces->sums + 2 * i, total);
         const int64_t j = 2 * i + 1;
-        piece(unit, zero, j, quads + Source::kQuadBytes, activations + 16, sums + j, dot);
+        piece(unit, j, quads + Source::kQuadBytes, activations + 16, starts + j, sums + j, dot);
         if constexpr (kInteger)
           add_integers<false>(unit, j, dot, whole);
         else
           add_floats(unit, j, dot, scales + i, pieces->sums + j, total);
       } else {
         const int64_t j = i >> shape.run_shift;
-        piece(unit, zero, j, quads, activations, sums + i, dot);
+        piece(unit, j, quads, activations, starts + i, sums + i, dot);
         if constexpr (kInteger)
           add_integers<true>(unit, j, dot, whole);
         else
