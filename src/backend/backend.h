@@ -30,8 +30,9 @@ struct LinearSource {
   // Row r of the result is row row_order[r] of the tensor, and element row_order[r] of the bias;
   // the result has as many rows as the order (a part of a fused tensor). Empty: as stored.
   std::vector<int32_t> row_order;
-  // The weight lies in a FileMap: pages that were packed may be released.
-  bool mapped = false;
+  // The whole FileMap that the weight lies in, so that pages may be read ahead, and released when
+  // they were packed; empty where it lies elsewhere.
+  Bytes file;
   // The output layer: a coarse plane beside it may be worth its memory (Backend::head).
   bool head = false;
 };

@@ -128,15 +128,21 @@ void FileMap::populate(Bytes part) {
 
 // Looking for pages that are there already takes as long as mapping them, so the first and the last
 // one speak for all.
-void FileMap::read_ahead(Bytes part) {
+bool FileMap::is_resident(Bytes part) {
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  unsigned char first_there = 1, last_there = 1;
   for_pages_around(part, [&](void* address, size_t size) {
     auto* last = static_cast<std::byte*>(address) + (size - 1) / page * page;
-    unsigned char first_there = 0, last_there = 0;
     ::mincore(address, 1, &first_there);
     ::mincore(last, 1, &last_there);
-    if ((first_there & last_there & 1) == 0) ::madvise(address, size, MADV_WILLNEED);
   });
+  return (first_there & last_there & 1) != 0;
+}
+
+void FileMap::read_ahead(Bytes part) {
+  if (is_resident(part)) return;
+  for_pages_around(part,
+                   [](void* address, size_t size) { ::madvise(address, size, MADV_WILLNEED); });
 }
 
 void FileMap::prefer_huge_pages() {

@@ -48,7 +48,10 @@ class FileMap {
   static std::optional<FileStamp> stamp_of(const std::filesystem::path& path);
   // Advises the kernel that a part of the map is no longer needed (its packed copy is).
   static void release(Bytes part);
-  // Asks for a part of the map to be read from the disk meanwhile.
+  // Whether the first and the last page of a part of the map are in memory, mapped or not.
+  static bool is_resident(Bytes part);
+  // Asks for a part of the map to be read from the disk, where it is not resident. The reading goes
+  // on meanwhile, but asking takes time too (base/read_ahead.h).
   static void read_ahead(Bytes part);
   // Brings a part of the map into memory at once and not page by page.
   static void populate(Bytes part);

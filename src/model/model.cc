@@ -2,6 +2,7 @@
 #include "model/model.h"
 
 #include <cmath>
+#include <future>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -53,17 +54,40 @@ GenerationDefaults generation_from_gguf(const format::Metadata& metadata) {
   return defaults;
 }
 
-// A vocabulary of a kind not read yet leaves a model that runs by token ids.
-void load_tokenizer(Model& model) {
-  if (!format::has_vocab(model.checkpoint)) {
-    model.no_tokenizer_reason = fmt::format("{}: tokenizer: the files carry none",
-                                            printable(model.checkpoint.path.string(), 200));
-    return;
+// A vocabulary of a kind not read yet leaves a model that runs by token ids: `reason` says why, and
+// nothing is returned.
+std::optional<text::VocabSpec> read_vocab(const format::Checkpoint& checkpoint, int64_t vocab_size,
+                                          std::string& reason) {
+  if (!format::has_vocab(checkpoint)) {
+    reason = fmt::format("{}: tokenizer: the files carry none",
+                         printable(checkpoint.path.string(), 200));
+    return std::nullopt;
   }
   try {
-    text::VocabSpec spec = format::read_vocab(model.checkpoint);
-    format::drop_tokens_without_rows(spec, model.config.vocab_size);
-    model.tokenizer = text::Tokenizer::build(std::move(spec));
+    text::VocabSpec spec = format::read_vocab(checkpoint);
+    format::drop_tokens_without_rows(spec, vocab_size);
+    return spec;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unsupported) throw;
+    reason = error.message();
+    return std::nullopt;
+  }
+}
+
+using FutureTokenizer = std::future<std::unique_ptr<text::Tokenizer>>;
+
+// Built while the weights are loaded: with 128 thousand tokens that takes as long as mapping them.
+FutureTokenizer build_tokenizer(std::optional<text::VocabSpec> spec) {
+  if (!spec) return {};
+  return std::async(std::launch::async, [spec = std::move(*spec)]() mutable {
+    return text::Tokenizer::build(std::move(spec));
+  });
+}
+
+void take_tokenizer(FutureTokenizer future, Model& model) {
+  if (!future.valid()) return;
+  try {
+    model.tokenizer = future.get();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unsupported) throw;
     model.no_tokenizer_reason = error.message();
@@ -113,9 +137,13 @@ std::unique_ptr<Model> Model::load(format::Checkpoint checkpoint, backend::Backe
   const int64_t context = planned_context(config, options.plan.context);
   require_memory(plan_memory(config, checkpoint, options.plan), memory::available_bytes(),
                  config.file);
+  std::string no_tokenizer_reason;
+  FutureTokenizer tokenizer =
+      build_tokenizer(read_vocab(checkpoint, config.vocab_size, no_tokenizer_reason));
   auto model =
       bind(std::move(checkpoint), arch, std::move(config), backend, context, options.layer_bound);
-  load_tokenizer(*model);
+  model->no_tokenizer_reason = std::move(no_tokenizer_reason);
+  take_tokenizer(std::move(tokenizer), *model);
   // What loading has read here and there; the weights that stay in the file come back as they are
   // used.
   for (const FileMap& map : model->checkpoint.maps) FileMap::release(map.bytes());

@@ -326,7 +326,7 @@ void TensorReader::require_all_rotated_read() const {
 
 // What packing finds wrong (an invalid code, a scale that is not finite) is a fault of the file.
 std::unique_ptr<backend::Linear> TensorReader::pack(backend::LinearSource source) {
-  source.mapped = is_mapped(*source.weight);
+  source.file = file_of(*source.weight);
   try {
     return backend_.pack(source);
   } catch (const Error& error) {
@@ -335,17 +335,19 @@ std::unique_ptr<backend::Linear> TensorReader::pack(backend::LinearSource source
   }
 }
 
-bool TensorReader::is_mapped(const TensorView& tensor) const {
-  return std::ranges::any_of(model_.checkpoint.maps, [&](const FileMap& map) {
+Bytes TensorReader::file_of(const TensorView& tensor) const {
+  for (const FileMap& map : model_.checkpoint.maps) {
     const Bytes file = map.bytes();
-    return tensor.bytes.data() >= file.data() && tensor.bytes.data() < file.data() + file.size();
-  });
+    if (tensor.bytes.data() >= file.data() && tensor.bytes.data() < file.data() + file.size())
+      return file;
+  }
+  return {};
 }
 
 // What was copied is read no more where it lies in a mapped file: the pages may go, so that no
 // second copy stays resident. Tensors built in memory are left alone.
 void TensorReader::release_source(const TensorView& tensor) {
-  if (is_mapped(tensor)) FileMap::release(tensor.bytes);
+  if (!file_of(tensor).empty()) FileMap::release(tensor.bytes);
 }
 
 std::vector<std::string> TensorReader::unused() const {

@@ -71,7 +71,8 @@ class TensorReader {
   TensorView weight_view(const std::string& module, const LinearShape& shape);
   TensorView transposed(const TensorView& tensor);
   const TensorView* keep(TensorView view);
-  bool is_mapped(const TensorView& tensor) const;
+  // All of the FileMap that a tensor lies in; empty where it was made in memory.
+  Bytes file_of(const TensorView& tensor) const;
   void release_source(const TensorView& tensor);
 
   Model& model_;

@@ -11,6 +11,7 @@
 #include "backend/cpu/head.h"
 #include "backend/cpu/packed.h"
 #include "base/float_mode.h"
+#include "base/read_ahead.h"
 #include "base/region.h"
 #include "base/thread_pool.h"
 #include "kernel/bf16.h"
@@ -221,6 +222,7 @@ class CpuBackend final : public Backend {
   const kernel::Bf16Kernels& bf16_;
   CpuOptions options_;
   PackArena arena_;
+  ReadAhead read_ahead_;
   Scratch scratch_;
   HeadWork head_work_;
   HeadCounts head_counts_;

@@ -1,8 +1,8 @@
 // Strips of packed weights: from the cache, or made of the tensor by all threads while it is read.
 //
-// A tensor is packed a step of some MiB at a time. Before it what lies some steps ahead is asked of
-// the disk, so that reading goes on meanwhile; after it the pages that were read are given back, so
-// that source and packed form are never in memory together.
+// A tensor is packed a step of some MiB at a time. What lies ahead in the file, of this tensor and
+// those that follow, is read from the disk meanwhile; after a step the pages that were read are
+// given back, so that source and packed form are never in memory together.
 
 #include <algorithm>
 
@@ -16,8 +16,8 @@ namespace {
 
 // Of the source, packed in a step. So much of a mapped tensor is resident beside its packed form.
 constexpr int64_t kStepBytes = int64_t{16} << 20;
-// Asked of the disk beyond the step.
-constexpr int64_t kAheadBytes = int64_t{64} << 20;
+// Read from the disk meanwhile.
+constexpr size_t kAheadBytes = size_t{64} << 20;
 constexpr int64_t kChunkBytes = int64_t{64} << 20;
 
 // The bytes of rows [first, first + count) of the result, where they lie one after another in a
@@ -25,10 +25,17 @@ constexpr int64_t kChunkBytes = int64_t{64} << 20;
 Bytes rows_in_file(const LinearSource& source, int64_t first, int64_t count) {
   const TensorView& weight = *source.weight;
   const bool in_order = source.row_order.empty() && codec::get(weight.codec).block_bytes > 0;
-  if (!source.mapped || !in_order) return {};
+  if (source.file.empty() || !in_order) return {};
   const auto row_bytes = static_cast<int64_t>(weight.bytes.size()) / weight.rows();
   return weight.bytes.subspan(static_cast<size_t>(first * row_bytes),
                               static_cast<size_t>(count * row_bytes));
+}
+
+// What follows `part` in the file, itself included.
+Bytes ahead_of(Bytes part, Bytes file) {
+  if (part.empty()) return {};
+  const auto first = static_cast<size_t>(part.data() - file.data());
+  return file.subspan(first, std::min(kAheadBytes, file.size() - first));
 }
 
 }  // namespace
@@ -55,17 +62,16 @@ PackArena::Part CpuBackend::pack_strips(const LinearSource& source, int64_t stri
   };
   const int64_t source_bytes = static_cast<int64_t>(source.weight->bytes.size()) / strips + 1;
   const int64_t step = std::max<int64_t>(kStepBytes / source_bytes, 4 * pool_.thread_count());
-  const int64_t ahead = kAheadBytes / source_bytes + 1;
-  FileMap::read_ahead(rows(0, ahead));
+  if (!source.file.empty()) read_ahead_.want(ahead_of(source.weight->bytes, source.file));
   for (int64_t first = 0; first < strips; first += step) {
     const int64_t count = std::min(step, strips - first);
-    FileMap::read_ahead(rows(first + ahead, step));
+    read_ahead_.want(ahead_of(rows(first, count), source.file));
     pool_.run(count, [&](int64_t task, int worker) {
       pack(first + task, worker, part.data + (first + task) * strip_bytes);
     });
     FileMap::release(rows(first, count));
   }
-  if (source.mapped) FileMap::release(source.weight->bytes);
+  if (!source.file.empty()) FileMap::release(source.weight->bytes);
   return part;
 }
 
