@@ -1,4 +1,5 @@
-// Private to codec/: the codebooks of IQ1, IQ2 and IQ3, and the packing of signs that some share.
+// Private to codec/ and the packers (kernel/block_formats_iq.cc): the codebooks of IQ1, IQ2 and
+// IQ3, and the packing of signs that some share.
 //
 // A codebook entry stands for 8 values (IQ3: 4), each one of few levels: 2 bits of the entry
 // (IQ3: 4) are the index of a level, the first value in the lowest. Source: ggml-common.h of

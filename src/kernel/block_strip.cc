@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -19,9 +20,7 @@ constexpr int64_t kVectors = 4;
 constexpr int64_t kVectorBytes = 64;
 constexpr int64_t kQuadBytes = kVectors * kVectorBytes;  // unpacked
 
-constexpr int kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                1,    13,   25,  38,  53,  69,  89,  113};
-constexpr int kFp4Levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+#include "kernel/isa/block_levels.inl"
 
 // How a code's bits are divided into a low and a high plane; high 0: one plane.
 struct Planes {
@@ -123,7 +122,7 @@ float scale_value(const BlockLayout& layout, const BlockRow& row, int64_t j) {
       return e8m0_scale(row.scales[j]);
     case BlockScales::integer:
     case BlockScales::integer_minima:
-      return f16_to_f32(row.super) *
+      return std::ldexp(f16_to_f32(row.super), -layout.fraction_bits) *
              static_cast<float>(static_cast<int8_t>(static_cast<uint8_t>(row.scales[j])));
   }
   return 0.0f;
@@ -201,14 +200,7 @@ void load_block(const BlockLayout& layout, const uint8_t* block, BlockRow* rows)
 }
 
 int block_weight(const BlockLayout& layout, int code, int zero_point) {
-  switch (layout.codebook) {
-    case BlockCodebook::iq4_nl:
-      return kIq4Levels[code];
-    case BlockCodebook::fp4:
-      return kFp4Levels[code];
-    case BlockCodebook::none:
-      break;
-  }
+  if (layout.codebook != BlockCodebook::none) return levels_of(layout.codebook).of[code];
   const bool zeros =
       layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros;
   return (layout.doubled ? 2 * code : code) - (zeros ? zero_point : layout.zero);

@@ -106,7 +106,9 @@ float plain_output(const BlockLayout& layout, const std::vector<BlockRow>& weigh
       }
       p = std::fma(static_cast<float>(whole), a, p);
     }
-    if (integer) total = std::fma(p, f16_to_f32(row.super), total);
+    if (integer) {
+      total = std::fma(p, std::ldexp(f16_to_f32(row.super), -layout.fraction_bits), total);
+    }
     if (minima) total = std::fma(l, -f16_to_f32(row.super_minimum), total);
   }
   return total;
@@ -247,6 +249,16 @@ TEST(ScalarBlock, StripsOfACallAreAsEachByItself) {
   }
 }
 
+// The code of the least or the greatest weight.
+int extreme_code(const BlockLayout& layout, bool greatest) {
+  int code = 0;
+  for (int other = 1; other < 1 << layout.code_bits; ++other) {
+    const int least = block_weight(layout, code, 0), weight = block_weight(layout, other, 0);
+    if (greatest ? weight > least : weight < least) code = other;
+  }
+  return code;
+}
+
 // The greatest sums there are: every code and activation at an end of its range.
 TEST_P(BlockKernel, Extremes) {
   random::Sequence draw(74);
@@ -258,7 +270,7 @@ TEST_P(BlockKernel, Extremes) {
         BlockRow rows[kBlockStripRows];
         load_block(*layout, strip.data() + b * at.bytes, rows);
         for (BlockRow& row : rows) {
-          const int code = end == 0 ? 0 : (1 << layout->code_bits) - 1;
+          const int code = extreme_code(*layout, end == 1);
           std::memset(row.codes, code, sizeof(row.codes));
           for (uint16_t& scale : row.scales) {
             if (layout->scales == BlockScales::integer) scale = end == 0 ? 0x80 : 0x7f;
