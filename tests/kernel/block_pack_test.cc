@@ -80,6 +80,29 @@ TEST(BlockPack, EveryByteOfEveryCodecDecodesAsTheCodecDoes) {
   }
 }
 
+// Every index with every sign and scale: each pair of bytes of a block takes each of its values.
+TEST(BlockPack, EveryPairOfBytesOfCodebookIndicesDecodesAsTheCodecDoes) {
+  constexpr int64_t kRows = 16, kBlocks = 4096;
+  for (const codec::Id id :
+       {codec::Id::iq3_xxs, codec::Id::iq3_s, codec::Id::iq2_xxs, codec::Id::iq2_xs,
+        codec::Id::iq2_s, codec::Id::iq1_s, codec::Id::iq1_m}) {
+    const codec::Codec& codec = codec::get(id);
+    SCOPED_TRACE(codec.name);
+    std::vector<std::byte> bytes(static_cast<size_t>(kRows * kBlocks * codec.block_bytes));
+    for (int64_t block = 0; block < kRows * kBlocks; ++block) {
+      std::byte* to = bytes.data() + block * codec.block_bytes;
+      for (int64_t word = 0; word < codec.block_bytes / 2; ++word) {
+        // Of different words different bijections of the block's number.
+        const auto value = static_cast<uint16_t>(block * (2 * word + 40503) + 7919 * word);
+        std::memcpy(to + 2 * word, &value, sizeof value);
+      }
+    }
+    std::vector<int64_t> rows(kRows);
+    for (int64_t n = 0; n < kRows; ++n) rows[static_cast<size_t>(n)] = n;
+    check_packing(view_of(id, kRows, kBlocks * 256, bytes), rows);
+  }
+}
+
 TEST(BlockPack, EncodedValuesComeBack) {
   random::Sequence draw(62);
   for (const codec::Id id : kCodecs) {

@@ -176,7 +176,8 @@ TEST_P(BlockKernel, EqualsScalarOnEveryLayout) {
 
 TEST_P(BlockKernel, EveryCountOfRowsAndOutputs) {
   random::Sequence draw(73);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::q1_0}) {
+  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::q1_0,
+                             codec::Id::iq3_xxs, codec::Id::iq2_s}) {
     const BlockLayout& layout = *block_layout(id);
     const Guarded<uint8_t> strip(random_block_strip(draw, layout, 2));
     const Rows activations(scalar_block, random_floats(draw, 33 * 512, 2.0f), 33, 512);
@@ -309,8 +310,9 @@ TEST_P(BlockKernel, OneHugeActivation) {
 
 TEST_P(BlockKernel, VeryLongRows) {
   random::Sequence draw(76);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q8_0, codec::Id::q6_k, codec::Id::q3_k,
-                             codec::Id::q5_1, codec::Id::tq2_0}) {
+  for (const codec::Id id :
+       {codec::Id::q4_k, codec::Id::q8_0, codec::Id::q6_k, codec::Id::q3_k, codec::Id::q5_1,
+        codec::Id::tq2_0, codec::Id::iq2_xs, codec::Id::iq1_m}) {
     const BlockLayout& layout = *block_layout(id);
     const Guarded<uint8_t> strip(random_block_strip(draw, layout, 512));
     for (const int64_t rows : {1, 5}) {
