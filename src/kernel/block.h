@@ -14,6 +14,9 @@
 //              1 bit   32 bytes: vector p as qword p, bit b of it for byte b of the vector
 //              6, 5, 3 bits  the 4 (4, 2) low bits as above, then the 2 (1, 1) high ones: 192,
 //                      160 and 96 bytes a quad
+//              3 bits of which 8 columns share the highest: the 2 low bits as above, then for
+//                      columns 0 .. 7 of the quad and for 8 .. 15 a u16 with bit n for row n: 68
+//                      bytes a quad
 //   scales   for each sub-block of `sub` columns, 16 values (of the strip's rows): f16, or int8
 //            sub-scales; e8m0 as in the file
 //   minima   likewise, where the format has them: f16, or uint8
@@ -86,6 +89,7 @@ struct BlockLayout {
   // Integer scales without minima: what a codebook counts in is 2^-this, taken off the super-scale
   // as a float32, where it costs no bit (the f16 could become subnormal).
   int fraction_bits = 0;
+  bool shared_bit = false;  // the third bit of a code is one for 8 columns
 };
 
 // Strips times `rows` rows of activations: output n of strip s is output 16 s + n of the job.
@@ -141,8 +145,11 @@ extern const BlockKernels amx_block;
 extern const BlockKernels neon_block;
 #endif
 
-// Bytes of one block of a strip, and where its parts begin. Plain arithmetic that ISA files use
-// too.
+// Bytes of a quad of codes; of one block of a strip, and where its parts begin. Plain arithmetic
+// that ISA files use too.
+[[gnu::always_inline]] constexpr inline int64_t block_quad_bytes(const BlockLayout& layout) {
+  return layout.shared_bit ? 68 : 16 * kBlockStripRows * layout.code_bits / 8;
+}
 struct BlockOffsets {
   int64_t scales, minima, supers, bytes;
 };
@@ -151,7 +158,7 @@ struct BlockOffsets {
       layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima;
   const bool bytes_only = integer || layout.scales == BlockScales::e8m0;
   const int64_t subs = kBlockColumns / layout.sub;
-  const int64_t code_bytes = kBlockColumns * kBlockStripRows * layout.code_bits / 8;
+  const int64_t code_bytes = kBlockColumns / 16 * block_quad_bytes(layout);
   const int64_t scale_bytes = subs * kBlockStripRows * (bytes_only ? 1 : 2);
   int64_t minimum_bytes = 0;
   if (layout.scales == BlockScales::f16_minima) minimum_bytes = scale_bytes;

@@ -296,8 +296,8 @@ constexpr BlockFormat kFormats[] = {
     {codec::Id::iq2_xxs, {"iq2_xxs", 3, 32, 0, integer, iq2, false, 3}, read_iq2_xxs_block},
     {codec::Id::iq2_xs, {"iq2_xs", 3, 16, 0, integer, iq2, false, 3}, read_iq2_xs_block},
     {codec::Id::iq2_s, {"iq2_s", 3, 16, 0, integer, iq2, false, 3}, read_iq2_s_block},
-    {codec::Id::iq1_s, {"iq1_s", 3, 32, 0, integer, iq1, false, 3}, read_iq1_s_block},
-    {codec::Id::iq1_m, {"iq1_m", 3, 16, 0, integer, iq1, false, 3}, read_iq1_m_block},
+    {codec::Id::iq1_s, {"iq1_s", 3, 32, 0, integer, iq1, false, 3, true}, read_iq1_s_block},
+    {codec::Id::iq1_m, {"iq1_m", 3, 16, 0, integer, iq1, false, 3, true}, read_iq1_m_block},
 };
 
 }  // namespace

@@ -22,11 +22,13 @@ constexpr int64_t kQuadBytes = kVectors * kVectorBytes;  // unpacked
 
 #include "kernel/isa/block_levels.inl"
 
-// How a code's bits are divided into a low and a high plane; high 0: one plane.
+// How a code's bits are divided into a low and a high plane; high 0: one plane, or a shared bit.
 struct Planes {
   int low, high;
 };
-constexpr Planes planes_of(int bits) {
+constexpr Planes planes_of(const BlockLayout& layout) {
+  const int bits = layout.code_bits;
+  if (layout.shared_bit) return {2, 0};
   if (bits == 6) return {4, 2};
   if (bits == 5) return {4, 1};
   if (bits == 3) return {2, 1};
@@ -73,6 +75,24 @@ void unpack_plane(const uint8_t* in, int shift, int width, uint8_t* quad) {
     if (width == 2) bits = in[b] >> 2 * vector;
     if (width == 1) bits = in[index / 8] >> index % 8;
     quad[index] = static_cast<uint8_t>(quad[index] | (bits & mask) << shift);
+  }
+}
+
+// Bit 2 of the first of every eight columns, for each row.
+void pack_shared_bits(const uint8_t* quad, uint8_t* out) {
+  for (int64_t half = 0; half < 2; ++half) {
+    uint16_t rows = 0;
+    for (int64_t n = 0; n < kBlockStripRows; ++n)
+      rows = static_cast<uint16_t>(rows | (quad[2 * half * kVectorBytes + 4 * n] >> 2 & 1) << n);
+    std::memcpy(out + 2 * half, &rows, sizeof rows);
+  }
+}
+
+void unpack_shared_bits(const uint8_t* in, uint8_t* quad) {
+  for (int64_t index = 0; index < kQuadBytes; ++index) {
+    const int64_t half = index / kVectorBytes / 2, n = index % kVectorBytes / 4;
+    const int bit = in[2 * half + n / 8] >> n % 8 & 1;
+    quad[index] = static_cast<uint8_t>(quad[index] | bit << 2);
   }
 }
 
@@ -137,7 +157,7 @@ void clear_block_row(const BlockLayout& layout, BlockRow& row) {
 
 void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block) {
   const BlockOffsets at = block_offsets(layout);
-  const Planes planes = planes_of(layout.code_bits);
+  const Planes planes = planes_of(layout);
   std::memset(block, 0, static_cast<size_t>(at.bytes));
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes];
@@ -147,8 +167,9 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
       turn_dwords(four);
       for (int64_t p = 0; p < kVectors; ++p) store_bytes(quad + kVectorBytes * p + 4 * n, four[p]);
     }
-    uint8_t* out = block + q * kQuadBytes * layout.code_bits / 8;
+    uint8_t* out = block + q * block_quad_bytes(layout);
     pack_plane(quad, 0, planes.low, out);
+    if (layout.shared_bit) pack_shared_bits(quad, out + kVectorBytes);
     if (planes.high != 0)
       pack_plane(quad, planes.low, planes.high, out + kQuadBytes * planes.low / 8);
   }
@@ -170,12 +191,13 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
 
 void load_block(const BlockLayout& layout, const uint8_t* block, BlockRow* rows) {
   const BlockOffsets at = block_offsets(layout);
-  const Planes planes = planes_of(layout.code_bits);
+  const Planes planes = planes_of(layout);
   for (int64_t n = 0; n < kBlockStripRows; ++n) rows[n] = {};
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes] = {};
-    const uint8_t* in = block + q * kQuadBytes * layout.code_bits / 8;
+    const uint8_t* in = block + q * block_quad_bytes(layout);
     unpack_plane(in, 0, planes.low, quad);
+    if (layout.shared_bit) unpack_shared_bits(in + kVectorBytes, quad);
     if (planes.high != 0)
       unpack_plane(in + kQuadBytes * planes.low / 8, planes.low, planes.high, quad);
     for (int64_t n = 0; n < kBlockStripRows; ++n) {

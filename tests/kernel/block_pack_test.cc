@@ -124,7 +124,8 @@ TEST(BlockPack, LayoutsAreWhatTheHeaderSays) {
     EXPECT_TRUE(names.insert(layout->name).second);
     const BlockOffsets at = block_offsets(*layout);
     EXPECT_EQ(at.bytes % 64, 0);
-    EXPECT_GE(at.scales, 256 * 16 * layout->code_bits / 8);
+    EXPECT_EQ(at.scales, 16 * block_quad_bytes(*layout));
+    EXPECT_EQ(layout->shared_bit ? 68 : 32 * layout->code_bits, block_quad_bytes(*layout));
     EXPECT_EQ(layout->zero & (layout->zero - 1), 0);
     EXPECT_EQ(256 % layout->sub, 0);
     EXPECT_EQ(layout->sub % 16, 0);

@@ -250,16 +250,6 @@ TEST(ScalarBlock, StripsOfACallAreAsEachByItself) {
   }
 }
 
-// The code of the least or the greatest weight.
-int extreme_code(const BlockLayout& layout, bool greatest) {
-  int code = 0;
-  for (int other = 1; other < 1 << layout.code_bits; ++other) {
-    const int least = block_weight(layout, code, 0), weight = block_weight(layout, other, 0);
-    if (greatest ? weight > least : weight < least) code = other;
-  }
-  return code;
-}
-
 // The greatest sums there are: every code and activation at an end of its range.
 TEST_P(BlockKernel, Extremes) {
   random::Sequence draw(74);

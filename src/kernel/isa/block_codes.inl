@@ -75,29 +75,30 @@ constexpr int bias_of(Codes codes) {
   }
 }
 
-constexpr int bits_of(Codes codes) {
+constexpr int64_t quad_bytes_of(Codes codes) {
   switch (codes) {
     case Codes::bits_1:
     case Codes::bits_1_doubled:
-      return 1;
+      return 32;
     case Codes::bits_2:
-      return 2;
+      return 64;
+    case Codes::iq1:
+      return 68;
     case Codes::bits_3:
     case Codes::iq2:
-    case Codes::iq1:
-      return 3;
+      return 96;
     case Codes::bits_4:
     case Codes::iq4_nl:
     case Codes::fp4:
     case Codes::iq3_xxs:
     case Codes::iq3_s:
-      return 4;
+      return 128;
     case Codes::bits_5:
-      return 5;
+      return 160;
     case Codes::bits_6:
-      return 6;
+      return 192;
     case Codes::bits_8:
-      return 8;
+      return 256;
   }
   return 0;
 }
@@ -159,10 +160,31 @@ struct Quad {
   return with_planes(load_crumbs(quad, part), quad + 64, part, 4);
 }
 
+// Three bits, the highest one for 8 columns: for two vectors a u16 of the rows that have it.
+[[gnu::always_inline]] inline Quad load_shared_bits(const uint8_t* quad, int part) {
+  const Ints values = broadcast_bytes(4);
+  const Quad low = load_crumbs(quad, part);
+  return {{with_rows(low.vector[0], quad + 64, part, values),
+           with_rows(low.vector[1], quad + 64, part, values),
+           with_rows(low.vector[2], quad + 66, part, values),
+           with_rows(low.vector[3], quad + 66, part, values)}};
+}
+
+template <Codes kCodes>
+[[gnu::always_inline]] inline Quad load_indices(const uint8_t* quad, int part) {
+  if constexpr (kCodes == Codes::iq1) {
+    return load_shared_bits(quad, part);
+  } else if constexpr (kCodes == Codes::iq2) {
+    return load_3_bits(quad, part);
+  } else {
+    return load_nibbles(quad, part);
+  }
+}
+
 template <Codes kCodes>
 [[gnu::always_inline]] inline Quad load_levels(const uint8_t* quad, int part) {
   const Ints table = table_of(kStored<kCodes>.of);
-  const Quad codes = bits_of(kCodes) == 3 ? load_3_bits(quad, part) : load_nibbles(quad, part);
+  const Quad codes = load_indices<kCodes>(quad, part);
   return {{looked_up(table, codes.vector[0]), looked_up(table, codes.vector[1]),
            looked_up(table, codes.vector[2]), looked_up(table, codes.vector[3])}};
 }
@@ -171,7 +193,7 @@ template <Codes kCodes>
 template <Codes kCodes>
 struct Packed {
   static constexpr Range kRange = range_of(kCodes);
-  static constexpr int64_t kQuadBytes = 32 * bits_of(kCodes);
+  static constexpr int64_t kQuadBytes = quad_bytes_of(kCodes);
   static constexpr bool kFromStrip = true;
 
   [[gnu::always_inline]] static inline Quad load(const uint8_t* quad, int part) {

@@ -64,10 +64,16 @@ void make_levels(const BlockLayout& layout, int16_t* levels) {
 void unpack_codes(const BlockLayout& layout, const uint8_t* block, const int16_t* levels,
                   Unpacked& to) {
   for (int64_t q = 0; q < kBlockColumns / 16; ++q) {
-    const uint8_t* quad = block + q * 32 * layout.code_bits;
+    const uint8_t* quad = block + q * block_quad_bytes(layout);
     for (int64_t p = 0; p < 4; ++p) {
-      for (int64_t b = 0; b < 64; ++b)
-        to.weights[16 * q + 4 * p + b % 4][b / 4] = levels[code_at(quad, layout.code_bits, p, b)];
+      for (int64_t b = 0; b < 64; ++b) {
+        int code;
+        if (layout.shared_bit)
+          code = code_at(quad, 2, p, b) | (load_u16(quad + 64 + p / 2 * 2) >> b / 4 & 1) << 2;
+        else
+          code = code_at(quad, layout.code_bits, p, b);
+        to.weights[16 * q + 4 * p + b % 4][b / 4] = levels[code];
+      }
     }
   }
 }
