@@ -1,3 +1,5 @@
+// One call of every kernel: its inputs, what it reads and writes, and the shapes it is timed and
+// counted on. Size: mostly one table, a row for each kernel and case.
 #include "bench/kernel_probe.h"
 
 #include <fmt/format.h>
@@ -306,6 +308,30 @@ constexpr KernelProbe kProbes[] = {
      {52, 256, 16},
      run_block_dots<codec::Id::q6_k>,
      block_strip_bytes<codec::Id::q6_k>,
+     dot_operations,
+     Arithmetic::int8},
+    {"block_dots",
+     "iq2_xxs 1 row",
+     {1, 2560, 64},
+     {1, 256, 48},
+     run_block_dots<codec::Id::iq2_xxs>,
+     block_strip_bytes<codec::Id::iq2_xxs>,
+     dot_operations,
+     Arithmetic::int8},
+    {"block_dots",
+     "iq2_xxs 8 rows",
+     {8, 2560, 64},
+     {8, 256, 48},
+     run_block_dots<codec::Id::iq2_xxs>,
+     block_strip_bytes<codec::Id::iq2_xxs>,
+     dot_operations,
+     Arithmetic::int8},
+    {"block_dots",
+     "iq2_xxs 64 rows",
+     {64, 2560, 64},
+     {52, 256, 16},
+     run_block_dots<codec::Id::iq2_xxs>,
+     block_strip_bytes<codec::Id::iq2_xxs>,
      dot_operations,
      Arithmetic::int8},
     {"block_dots",

@@ -30,10 +30,8 @@ constexpr int kGroups = 64;
 
 // The lowest four bits of `signs` are those of the four values.
 void decode_group(uint16_t entry, const float* levels, uint32_t signs, float scale, float* values) {
-  for (int j = 0; j < kGroup; ++j) {
-    const float magnitude = scale * levels[entry >> (4 * j) & 7];
-    values[j] = (signs >> j & 1u) != 0 ? -magnitude : magnitude;
-  }
+  for (int j = 0; j < kGroup; ++j)
+    values[j] = with_sign(scale * levels[entry >> (4 * j) & 7], signs >> j);
 }
 
 }  // namespace

@@ -14,6 +14,9 @@
 //              1 bit   32 bytes: vector p as qword p, bit b of it for byte b of the vector
 //              6, 5, 3 bits  the 4 (4, 2) low bits as above, then the 2 (1, 1) high ones: 192,
 //                      160 and 96 bytes a quad
+//              3 bits of which 8 columns share the highest: the 2 low bits as above, then for
+//                      columns 0 .. 7 of the quad and for 8 .. 15 a u16 with bit n for row n: 68
+//                      bytes a quad
 //   scales   for each sub-block of `sub` columns, 16 values (of the strip's rows): f16, or int8
 //            sub-scales; e8m0 as in the file
 //   minima   likewise, where the format has them: f16, or uint8
@@ -29,7 +32,8 @@
 //   float scales      for pieces ascending: total = fma(float(dot) * a_i, scale_j, total), then,
 //                     with minima, total = fma(float(asum) * a_i, minimum_j, total)
 //   integer scales    for each block: p = 0; for runs ascending: p = fma(float(sum over the run's
-//                     pieces of scale_j * dot), a_i, p); total = fma(p, super, total);
+//                     pieces of scale_j * dot), a_i, p); total = fma(p, super / 2^fraction_bits,
+//                     total);
 //                     with minima l = 0; for pieces ascending: l = fma(float(minimum_j),
 //                     float(asum) * a_i, l); total = fma(l, -super_minimum, total)
 //   out = total (+ bias), total from 0 over the blocks ascending; all sums of integers exact
@@ -59,14 +63,18 @@ enum class BlockScales : uint8_t {
   f16_zeros,       // value = scale * (code - zero point)
   bf16_zeros,      // likewise, scales of bf16
   e8m0,            // 2^(byte - 128): the codebook of FP4 is doubled
-  integer,         // value = (super * scale) * (code - zero)
+  integer,         // value = (super / 2^fraction_bits * scale) * (code - zero)
   integer_minima,  // value = (super * scale) * code - super_minimum * minimum
 };
 
 enum class BlockCodebook : uint8_t {
   none,
-  iq4_nl,  // -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113
-  fp4      // E2M1 doubled: 0 1 2 3 4 6 8 12 and their negatives
+  iq4_nl,   // -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113
+  fp4,      // E2M1 doubled: 0 1 2 3 4 6 8 12 and their negatives
+  iq3_xxs,  // 2 6 10 14 18 22 26 31 and their negatives
+  iq3_s,    // 1 3 5 7 9 11 13 15 and their negatives
+  iq2,      // of 3 bits: 8 25 43 0 and their negatives
+  iq1       // of 3 bits: -7 1 9 0 -9 -1 7 0
 };
 
 // One packed format; plain data, the rows of block_layouts().
@@ -78,6 +86,10 @@ struct BlockLayout {
   BlockScales scales;
   BlockCodebook codebook = BlockCodebook::none;
   bool doubled = false;  // 1-bit codes count as 0 and 2 (so that zero = 1 gives -1 and +1)
+  // Integer scales without minima: what a codebook counts in is 2^-this, taken off the super-scale
+  // as a float32, where it costs no bit (the f16 could become subnormal).
+  int fraction_bits = 0;
+  bool shared_bit = false;  // the third bit of a code is one for 8 columns
 };
 
 // Strips times `rows` rows of activations: output n of strip s is output 16 s + n of the job.
@@ -133,8 +145,11 @@ extern const BlockKernels amx_block;
 extern const BlockKernels neon_block;
 #endif
 
-// Bytes of one block of a strip, and where its parts begin. Plain arithmetic that ISA files use
-// too.
+// Bytes of a quad of codes; of one block of a strip, and where its parts begin. Plain arithmetic
+// that ISA files use too.
+[[gnu::always_inline]] constexpr inline int64_t block_quad_bytes(const BlockLayout& layout) {
+  return layout.shared_bit ? 68 : 16 * kBlockStripRows * layout.code_bits / 8;
+}
 struct BlockOffsets {
   int64_t scales, minima, supers, bytes;
 };
@@ -143,7 +158,7 @@ struct BlockOffsets {
       layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima;
   const bool bytes_only = integer || layout.scales == BlockScales::e8m0;
   const int64_t subs = kBlockColumns / layout.sub;
-  const int64_t code_bytes = kBlockColumns * kBlockStripRows * layout.code_bits / 8;
+  const int64_t code_bytes = kBlockColumns / 16 * block_quad_bytes(layout);
   const int64_t scale_bytes = subs * kBlockStripRows * (bytes_only ? 1 : 2);
   int64_t minimum_bytes = 0;
   if (layout.scales == BlockScales::f16_minima) minimum_bytes = scale_bytes;

@@ -6,13 +6,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/bytes.h"
 #include "base/half.h"
+#include "kernel/code_bits.h"
 
 namespace bittern::kernel {
 namespace {
-
-int byte_at(const std::byte* bytes, int64_t index) { return load<uint8_t>(bytes + index); }
 
 // Low nibbles of `half` bytes, then the high ones.
 void read_nibbles(const std::byte* qs, int64_t half, uint8_t* codes) {
@@ -23,21 +21,12 @@ void read_nibbles(const std::byte* qs, int64_t half, uint8_t* codes) {
   }
 }
 
-// Four codes a byte, the first in its low bits: two bytes at a time, drawn apart step by step.
+// Four codes a byte, the first in its low bits.
 void read_crumbs(const std::byte* qs, int64_t bytes, uint8_t* codes) {
   for (int64_t j = 0; j < bytes; j += 2) {
-    uint64_t eight = load<uint16_t>(qs + j);
-    eight = (eight | eight << 24) & 0x000000ff000000ff;
-    eight = (eight | eight << 12) & 0x000f000f000f000f;
-    eight = (eight | eight << 6) & 0x0303030303030303;
+    const uint64_t eight = crumbs_apart(load<uint16_t>(qs + j));
     std::memcpy(codes + 4 * j, &eight, sizeof eight);
   }
-}
-
-// The bits of a byte as bytes 0 and 1, the lowest bit first.
-uint64_t bits_apart(int byte) {
-  const uint64_t own = static_cast<uint64_t>(byte) * 0x0101010101010101 & 0x8040201008040201;
-  return (own + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101;
 }
 
 // Bit `bit` of byte k % 32 is bit `to` of code k, for k from 32 * bit on.
@@ -72,7 +61,7 @@ void add_fifth_bits(const std::byte* qh, uint8_t* codes) {
   for (int64_t j = 0; j < 4; ++j) {
     uint64_t eight;
     std::memcpy(&eight, codes + 8 * j, sizeof eight);
-    eight |= bits_apart(byte_at(qh, j)) << 4;
+    eight |= bits_apart(load<uint8_t>(qh + j)) << 4;
     std::memcpy(codes + 8 * j, &eight, sizeof eight);
   }
 }
@@ -208,7 +197,7 @@ void read_nvfp4(const std::byte* block, int64_t first, BlockRow& row) {
 void read_q1_0(const std::byte* block, int64_t first, BlockRow& row) {
   row.scales[first / 128] = load<uint16_t>(block);
   for (int64_t j = 0; j < 16; ++j) {
-    const uint64_t eight = bits_apart(byte_at(block + 2, j));
+    const uint64_t eight = bits_apart(load<uint8_t>(block + 2 + j));
     std::memcpy(row.codes + first + 8 * j, &eight, sizeof eight);
   }
 }
@@ -302,6 +291,13 @@ constexpr BlockFormat kFormats[] = {
     {codec::Id::tq1_0, {"tq1_0", 2, 256, 1, f16}, read_tq1_0_block},
     {codec::Id::tq2_0, {"tq2_0", 2, 256, 1, f16}, read_tq2_0},
     {codec::Id::stq1_0, {"stq1_0", 2, 256, 1, f16}, read_stq1_0},
+    {codec::Id::iq3_xxs, {"iq3_xxs", 4, 32, 0, integer, iq3_xxs, false, 1}, read_iq3_xxs_block},
+    {codec::Id::iq3_s, {"iq3_s", 4, 32, 0, integer, iq3_s}, read_iq3_s_block},
+    {codec::Id::iq2_xxs, {"iq2_xxs", 3, 32, 0, integer, iq2, false, 3}, read_iq2_xxs_block},
+    {codec::Id::iq2_xs, {"iq2_xs", 3, 16, 0, integer, iq2, false, 3}, read_iq2_xs_block},
+    {codec::Id::iq2_s, {"iq2_s", 3, 16, 0, integer, iq2, false, 3}, read_iq2_s_block},
+    {codec::Id::iq1_s, {"iq1_s", 3, 32, 0, integer, iq1, false, 3, true}, read_iq1_s_block},
+    {codec::Id::iq1_m, {"iq1_m", 3, 16, 0, integer, iq1, false, 3, true}, read_iq1_m_block},
 };
 
 }  // namespace

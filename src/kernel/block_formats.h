@@ -24,4 +24,13 @@ std::span<const BlockFormat> block_formats();
 void read_tq1_0_block(const std::byte* block, int64_t first, BlockRow& row);
 void read_ptq1_0_block(const std::byte* block, int64_t first, BlockRow& row);
 
+// Of formats of codebooks of vectors (block_formats_iq.cc).
+void read_iq3_xxs_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_iq3_s_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_iq2_xxs_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_iq2_xs_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_iq2_s_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_iq1_s_block(const std::byte* block, int64_t first, BlockRow& row);
+void read_iq1_m_block(const std::byte* block, int64_t first, BlockRow& row);
+
 }  // namespace bittern::kernel

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -19,15 +20,15 @@ constexpr int64_t kVectors = 4;
 constexpr int64_t kVectorBytes = 64;
 constexpr int64_t kQuadBytes = kVectors * kVectorBytes;  // unpacked
 
-constexpr int kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                1,    13,   25,  38,  53,  69,  89,  113};
-constexpr int kFp4Levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+#include "kernel/isa/block_levels.inl"
 
-// How a code's bits are divided into a low and a high plane; high 0: one plane.
+// How a code's bits are divided into a low and a high plane; high 0: one plane, or a shared bit.
 struct Planes {
   int low, high;
 };
-constexpr Planes planes_of(int bits) {
+constexpr Planes planes_of(const BlockLayout& layout) {
+  const int bits = layout.code_bits;
+  if (layout.shared_bit) return {2, 0};
   if (bits == 6) return {4, 2};
   if (bits == 5) return {4, 1};
   if (bits == 3) return {2, 1};
@@ -77,6 +78,24 @@ void unpack_plane(const uint8_t* in, int shift, int width, uint8_t* quad) {
   }
 }
 
+// Bit 2 of the first of every eight columns, for each row.
+void pack_shared_bits(const uint8_t* quad, uint8_t* out) {
+  for (int64_t half = 0; half < 2; ++half) {
+    uint16_t rows = 0;
+    for (int64_t n = 0; n < kBlockStripRows; ++n)
+      rows = static_cast<uint16_t>(rows | (quad[2 * half * kVectorBytes + 4 * n] >> 2 & 1) << n);
+    std::memcpy(out + 2 * half, &rows, sizeof rows);
+  }
+}
+
+void unpack_shared_bits(const uint8_t* in, uint8_t* quad) {
+  for (int64_t index = 0; index < kQuadBytes; ++index) {
+    const int64_t half = index / kVectorBytes / 2, n = index % kVectorBytes / 4;
+    const int bit = in[2 * half + n / 8] >> n % 8 & 1;
+    quad[index] = static_cast<uint8_t>(quad[index] | bit << 2);
+  }
+}
+
 bool byte_scales(const BlockLayout& layout) {
   return layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima ||
          layout.scales == BlockScales::e8m0;
@@ -123,7 +142,7 @@ float scale_value(const BlockLayout& layout, const BlockRow& row, int64_t j) {
       return e8m0_scale(row.scales[j]);
     case BlockScales::integer:
     case BlockScales::integer_minima:
-      return f16_to_f32(row.super) *
+      return std::ldexp(f16_to_f32(row.super), -layout.fraction_bits) *
              static_cast<float>(static_cast<int8_t>(static_cast<uint8_t>(row.scales[j])));
   }
   return 0.0f;
@@ -138,7 +157,7 @@ void clear_block_row(const BlockLayout& layout, BlockRow& row) {
 
 void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block) {
   const BlockOffsets at = block_offsets(layout);
-  const Planes planes = planes_of(layout.code_bits);
+  const Planes planes = planes_of(layout);
   std::memset(block, 0, static_cast<size_t>(at.bytes));
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes];
@@ -148,8 +167,9 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
       turn_dwords(four);
       for (int64_t p = 0; p < kVectors; ++p) store_bytes(quad + kVectorBytes * p + 4 * n, four[p]);
     }
-    uint8_t* out = block + q * kQuadBytes * layout.code_bits / 8;
+    uint8_t* out = block + q * block_quad_bytes(layout);
     pack_plane(quad, 0, planes.low, out);
+    if (layout.shared_bit) pack_shared_bits(quad, out + kVectorBytes);
     if (planes.high != 0)
       pack_plane(quad, planes.low, planes.high, out + kQuadBytes * planes.low / 8);
   }
@@ -171,12 +191,13 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
 
 void load_block(const BlockLayout& layout, const uint8_t* block, BlockRow* rows) {
   const BlockOffsets at = block_offsets(layout);
-  const Planes planes = planes_of(layout.code_bits);
+  const Planes planes = planes_of(layout);
   for (int64_t n = 0; n < kBlockStripRows; ++n) rows[n] = {};
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes] = {};
-    const uint8_t* in = block + q * kQuadBytes * layout.code_bits / 8;
+    const uint8_t* in = block + q * block_quad_bytes(layout);
     unpack_plane(in, 0, planes.low, quad);
+    if (layout.shared_bit) unpack_shared_bits(in + kVectorBytes, quad);
     if (planes.high != 0)
       unpack_plane(in + kQuadBytes * planes.low / 8, planes.low, planes.high, quad);
     for (int64_t n = 0; n < kBlockStripRows; ++n) {
@@ -201,14 +222,7 @@ void load_block(const BlockLayout& layout, const uint8_t* block, BlockRow* rows)
 }
 
 int block_weight(const BlockLayout& layout, int code, int zero_point) {
-  switch (layout.codebook) {
-    case BlockCodebook::iq4_nl:
-      return kIq4Levels[code];
-    case BlockCodebook::fp4:
-      return kFp4Levels[code];
-    case BlockCodebook::none:
-      break;
-  }
+  if (layout.codebook != BlockCodebook::none) return levels_of(layout.codebook).of[code];
   const bool zeros =
       layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros;
   return (layout.doubled ? 2 * code : code) - (zeros ? zero_point : layout.zero);

@@ -3,15 +3,14 @@
 #include <cstring>
 
 #include "base/cpu.h"
+#include "codec/iq_encoder.h"
 #include "kernel/select.h"
 
 namespace bittern::test {
 
 OwnedTensor::OwnedTensor(codec::Id id, int64_t rows, int64_t columns,
                          const std::vector<float>& values) {
-  const codec::Codec& codec = codec::get(id);
-  bytes_.resize(static_cast<size_t>(codec.tensor_bytes(rows, columns).value()));
-  codec.encode(values.data(), rows, columns, bytes_.data());
+  bytes_ = encode_any(id, values.data(), rows, columns);
   view_.name = "test.weight";
   view_.codec = id;
   view_.shape = {rows, columns};

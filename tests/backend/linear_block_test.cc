@@ -14,11 +14,12 @@ using backend::Linear;
 using backend::LinearSource;
 
 constexpr codec::Id kCodecs[] = {
-    codec::Id::q4_0,   codec::Id::q4_1,   codec::Id::q5_0,   codec::Id::q5_1,  codec::Id::q8_0,
-    codec::Id::q2_k,   codec::Id::q3_k,   codec::Id::q4_k,   codec::Id::q5_k,  codec::Id::q6_k,
-    codec::Id::iq4_nl, codec::Id::iq4_xs, codec::Id::mxfp4,  codec::Id::nvfp4, codec::Id::q1_0,
-    codec::Id::q2_0,   codec::Id::pq2_0,  codec::Id::ptq1_0, codec::Id::tq1_0, codec::Id::tq2_0,
-    codec::Id::stq1_0};
+    codec::Id::q4_0,   codec::Id::q4_1,    codec::Id::q5_0,   codec::Id::q5_1,    codec::Id::q8_0,
+    codec::Id::q2_k,   codec::Id::q3_k,    codec::Id::q4_k,   codec::Id::q5_k,    codec::Id::q6_k,
+    codec::Id::iq4_nl, codec::Id::iq4_xs,  codec::Id::mxfp4,  codec::Id::nvfp4,   codec::Id::q1_0,
+    codec::Id::q2_0,   codec::Id::pq2_0,   codec::Id::ptq1_0, codec::Id::tq1_0,   codec::Id::tq2_0,
+    codec::Id::stq1_0, codec::Id::iq3_xxs, codec::Id::iq3_s,  codec::Id::iq2_xxs, codec::Id::iq2_xs,
+    codec::Id::iq2_s,  codec::Id::iq1_s,   codec::Id::iq1_m};
 
 LinearSource source_of(const TensorView& weight, const OwnedTensor* bias = nullptr) {
   LinearSource source;
@@ -120,7 +121,8 @@ TEST(BlockLinear, SaysWhatItIs) {
 
 TEST(BlockLinear, RowsDoNotSeeEachOther) {
   random::Sequence draw(53);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::q1_0}) {
+  for (const codec::Id id :
+       {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::q1_0, codec::Id::iq3_s}) {
     const int64_t outputs = 33, columns = 512, count = 135;  // two runs of rows
     const OwnedTensor weight(id, outputs, columns, random_values(draw, outputs * columns, 1.0f));
     const std::vector<float> in = random_values(draw, count * columns, 2.0f);

@@ -31,7 +31,10 @@ const std::map<std::string, uint64_t> kSums = {
     {"Q6_K", 0x5fd272dde387f007},   {"Q8_0", 0x107939897f6a5fd3},
     {"STQ1_0", 0x7359ce0a7debd2ab}, {"T1.6", 0x7d465d9f4207c06d},
     {"T2", 0xcbc22758cab747c3},     {"TQ1_0", 0xcfd87ae2f9c0cedd},
-    {"TQ2_0", 0xfa076767c6b39ce0},
+    {"TQ2_0", 0xfa076767c6b39ce0},  {"IQ1_M", 0xcb0469ddb38a1d69},
+    {"IQ1_S", 0xa8c05ec2143430de},  {"IQ2_S", 0x487c2544267cb7f8},
+    {"IQ2_XS", 0xeb638f402af2b2c7}, {"IQ2_XXS", 0xbaf447e4fd6ce0b6},
+    {"IQ3_S", 0xb9ecc6c7b4f4a9bd},  {"IQ3_XXS", 0x7df56756e48db211},
 };
 
 constexpr int64_t kRows = 13, kColumns = 512;

@@ -109,7 +109,7 @@ TEST_F(BlockAmx, EqualsScalarOnEveryLayout) {
 
 TEST_F(BlockAmx, EveryCountOfRowsStripsAndOutputs) {
   random::Sequence draw(92);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0}) {
+  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::iq2_s}) {
     SCOPED_TRACE("seed 92");
     const BlockLayout& layout = *block_layout(id);
     for (int64_t rows = 1; rows <= 40; ++rows) {
@@ -146,7 +146,7 @@ TEST_F(BlockAmx, Extremes) {
         BlockRow rows[kBlockStripRows];
         load_block(*layout, strip, rows);
         for (BlockRow& row : rows) {
-          std::memset(row.codes, end == 0 ? 0 : (1 << layout->code_bits) - 1, sizeof(row.codes));
+          std::memset(row.codes, extreme_code(*layout, end == 1), sizeof(row.codes));
           for (uint16_t& scale : row.scales) {
             if (layout->scales == BlockScales::integer) scale = end == 0 ? 0x80 : 0x7f;
             if (layout->scales == BlockScales::integer_minima) scale = 63;

@@ -106,7 +106,9 @@ float plain_output(const BlockLayout& layout, const std::vector<BlockRow>& weigh
       }
       p = std::fma(static_cast<float>(whole), a, p);
     }
-    if (integer) total = std::fma(p, f16_to_f32(row.super), total);
+    if (integer) {
+      total = std::fma(p, std::ldexp(f16_to_f32(row.super), -layout.fraction_bits), total);
+    }
     if (minima) total = std::fma(l, -f16_to_f32(row.super_minimum), total);
   }
   return total;
@@ -174,7 +176,8 @@ TEST_P(BlockKernel, EqualsScalarOnEveryLayout) {
 
 TEST_P(BlockKernel, EveryCountOfRowsAndOutputs) {
   random::Sequence draw(73);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::q1_0}) {
+  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::q1_0,
+                             codec::Id::iq3_xxs, codec::Id::iq2_s}) {
     const BlockLayout& layout = *block_layout(id);
     const Guarded<uint8_t> strip(random_block_strip(draw, layout, 2));
     const Rows activations(scalar_block, random_floats(draw, 33 * 512, 2.0f), 33, 512);
@@ -258,7 +261,7 @@ TEST_P(BlockKernel, Extremes) {
         BlockRow rows[kBlockStripRows];
         load_block(*layout, strip.data() + b * at.bytes, rows);
         for (BlockRow& row : rows) {
-          const int code = end == 0 ? 0 : (1 << layout->code_bits) - 1;
+          const int code = extreme_code(*layout, end == 1);
           std::memset(row.codes, code, sizeof(row.codes));
           for (uint16_t& scale : row.scales) {
             if (layout->scales == BlockScales::integer) scale = end == 0 ? 0x80 : 0x7f;
@@ -297,8 +300,9 @@ TEST_P(BlockKernel, OneHugeActivation) {
 
 TEST_P(BlockKernel, VeryLongRows) {
   random::Sequence draw(76);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q8_0, codec::Id::q6_k, codec::Id::q3_k,
-                             codec::Id::q5_1, codec::Id::tq2_0}) {
+  for (const codec::Id id :
+       {codec::Id::q4_k, codec::Id::q8_0, codec::Id::q6_k, codec::Id::q3_k, codec::Id::q5_1,
+        codec::Id::tq2_0, codec::Id::iq2_xs, codec::Id::iq1_m}) {
     const BlockLayout& layout = *block_layout(id);
     const Guarded<uint8_t> strip(random_block_strip(draw, layout, 512));
     for (const int64_t rows : {1, 5}) {

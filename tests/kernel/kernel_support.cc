@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/cpu.h"
+#include "kernel/block_strip.h"
 #include "kernel/select.h"
 
 namespace bittern::kernel {
@@ -65,6 +66,15 @@ double ulps(float value, double truth) {
   const float above = std::nextafter(std::fabs(nearest), std::numeric_limits<float>::infinity());
   const double unit = static_cast<double>(above) - static_cast<double>(std::fabs(nearest));
   return std::fabs(static_cast<double>(value) - truth) / unit;
+}
+
+int extreme_code(const BlockLayout& layout, bool greatest) {
+  int code = 0;
+  for (int other = 1; other < 1 << layout.code_bits; ++other) {
+    const int so_far = block_weight(layout, code, 0), weight = block_weight(layout, other, 0);
+    if (greatest ? weight > so_far : weight < so_far) code = other;
+  }
+  return code;
 }
 
 }  // namespace bittern::kernel

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "kernel/amx_emulator_support.h"
+#include "kernel/block.h"
 #include "kernel/kernel.h"
 
 namespace bittern::kernel {
@@ -70,6 +71,9 @@ std::vector<float> random_floats(random::Sequence& draw, int64_t count, float ra
 
 // Equal bits, so that -0 differs from 0 and a NaN equals itself.
 testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b);
+
+// The code of the least or the greatest weight of a layout.
+int extreme_code(const BlockLayout& layout, bool greatest);
 
 // Distance in units in the last place of the float nearest to `truth`.
 double ulps(float value, double truth);

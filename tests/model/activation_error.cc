@@ -1,11 +1,13 @@
 // The table of docs/guarantees.md: a model's matrices in bf16 and in every block format in turn,
 // and what activations of bf16 and of int8 cost its logits.
 //
-//   activation_error MODEL
+//   activation_error MODEL [FORMAT...]
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <span>
 
 #include "base/cpu.h"
 #include "codec/codec.h"
@@ -27,7 +29,7 @@ constexpr std::string_view kText =
     "with a grave face: \"Do not trouble yourself, master. Give me a sack and a pair of boots, and "
     "you will see that you are not so badly off as you think.\"";
 
-void run(const char* path) {
+void run(const char* path, std::span<char* const> formats) {
   const format::Checkpoint checkpoint = format::open_checkpoint(path);
   const auto tokenizer = text::Tokenizer::build(format::read_vocab(checkpoint));
   std::vector<int32_t> ids = tokenizer->encode(kText);
@@ -35,6 +37,8 @@ void run(const char* path) {
   fmt::print("{}, {} tokens\n", path, ids.size());
   for (const codec::Codec& codec : codec::table()) {
     if (kernel::block_layout(codec.id) == nullptr && codec.id != codec::Id::bf16) continue;
+    const auto is_codec = [&](const char* name) { return codec::find(name) == &codec; };
+    if (!formats.empty() && std::ranges::none_of(formats, is_codec)) continue;
     const ActivationError error =
         activation_error(path, codec.id, kAllLayers, ids, cpu::usable_core_count());
     fmt::print("{:<8} {:.0f} % of the weights: greatest {:.1e}, rms {:.1e}\n", codec.name,
@@ -47,9 +51,9 @@ void run(const char* path) {
 }  // namespace bittern::test
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
   try {
-    bittern::test::run(argv[1]);
+    bittern::test::run(argv[1], {argv + 2, argv + argc});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -12,11 +12,12 @@ namespace bittern::test {
 namespace {
 
 constexpr codec::Id kCodecs[] = {
-    codec::Id::q4_0,   codec::Id::q4_1,   codec::Id::q5_0,   codec::Id::q5_1,  codec::Id::q8_0,
-    codec::Id::q2_k,   codec::Id::q3_k,   codec::Id::q4_k,   codec::Id::q5_k,  codec::Id::q6_k,
-    codec::Id::iq4_nl, codec::Id::iq4_xs, codec::Id::mxfp4,  codec::Id::nvfp4, codec::Id::q1_0,
-    codec::Id::q2_0,   codec::Id::pq2_0,  codec::Id::ptq1_0, codec::Id::tq1_0, codec::Id::tq2_0,
-    codec::Id::stq1_0};
+    codec::Id::q4_0,   codec::Id::q4_1,    codec::Id::q5_0,   codec::Id::q5_1,    codec::Id::q8_0,
+    codec::Id::q2_k,   codec::Id::q3_k,    codec::Id::q4_k,   codec::Id::q5_k,    codec::Id::q6_k,
+    codec::Id::iq4_nl, codec::Id::iq4_xs,  codec::Id::mxfp4,  codec::Id::nvfp4,   codec::Id::q1_0,
+    codec::Id::q2_0,   codec::Id::pq2_0,   codec::Id::ptq1_0, codec::Id::tq1_0,   codec::Id::tq2_0,
+    codec::Id::stq1_0, codec::Id::iq3_xxs, codec::Id::iq3_s,  codec::Id::iq2_xxs, codec::Id::iq2_xs,
+    codec::Id::iq2_s,  codec::Id::iq1_s,   codec::Id::iq1_m};
 constexpr int64_t kLayers = 2;
 
 std::string example() { return BITTERN_SOURCE "/models/bittern-stories.gguf"; }
@@ -42,7 +43,8 @@ TEST(BlockFormats, Int8ActivationsMoveTheLogitsLittle) {
 
 TEST(BlockFormats, NeitherChunksNorThreadsNorTablesChangeABit) {
   const std::vector<int32_t> ids = example_ids(37);
-  for (const codec::Id id : {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::nvfp4}) {
+  for (const codec::Id id :
+       {codec::Id::q4_k, codec::Id::q6_k, codec::Id::q4_0, codec::Id::nvfp4, codec::Id::iq2_xs}) {
     SCOPED_TRACE(codec::get(id).name);
     std::vector<float> expected;
     for (const kernel::Table* table : runnable_tables()) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "backend/cpu/cpu_backend.h"
+#include "codec/iq_encoder.h"
 #include "kernel/select.h"
 #include "model/bind.h"
 #include "model/forward.h"
@@ -19,8 +20,8 @@ void recode(format::Checkpoint& checkpoint, codec::Id id) {
     if (!bytes) continue;
     std::vector<float> values(static_cast<size_t>(tensor.elements()));
     decode_rows(tensor, 0, tensor.rows(), values.data());
-    auto& buffer = checkpoint.buffers.emplace_back(static_cast<size_t>(*bytes));
-    codec.encode(values.data(), tensor.rows(), tensor.columns(), buffer.data());
+    auto& buffer = checkpoint.buffers.emplace_back(
+        encode_any(id, values.data(), tensor.rows(), tensor.columns()));
     tensor.codec = id;
     tensor.bytes = buffer;
     tensor.scale = 1.0f;

@@ -1,5 +1,5 @@
-"""Models that llama.cpp itself has quantised (llama_model_quantize of llama-cpp-python), run by Bittern:
-the perplexity of every file type against a float64 forward pass over the weights as ggml's C code
+"""Models that llama.cpp itself has quantised (llama_model_quantize of llama-cpp-python; IQ1 to IQ3 by
+ggml's encoders with an importance of one everywhere), run by Bittern: the perplexity of every file type against a float64 forward pass over the weights as ggml's C code
 decodes them (tools/golden/codec_models.py), and beside it llama.cpp's own, whose int8 activations keep
 it only near. Exit status 0 when all agree.
 
@@ -110,6 +110,12 @@ def main() -> int:
                 print(f"{file_type:8} refused by llama.cpp")
                 continue
             check(file_type, target, text)
+        for kind in ggml_reference.DECODED_ONLY:
+            kinds = codec_models.one_layer(kind, kind) * LAYERS
+            tensors = codec_models.make(HIDDEN, FFN, kinds, "F32", "F32", 7)
+            target = folder / f"{kind}-layers.gguf"
+            codec_models.write_by_gguf(target, codec_models.keys(HIDDEN, FFN, LAYERS), tensors)
+            check(kind, target, text)
     print("FAILED" if failures else "all agree")
     return 1 if failures else 0
 

@@ -328,8 +328,22 @@ constexpr Reading reading_of() {
   return {unpack_weights<kCodes>, bias_of(kCodes)};
 }
 Reading reading(const BlockLayout& layout) {
-  if (layout.codebook == BlockCodebook::iq4_nl) return reading_of<Codes::iq4_nl>();
-  if (layout.codebook == BlockCodebook::fp4) return reading_of<Codes::fp4>();
+  switch (layout.codebook) {
+    case BlockCodebook::none:
+      break;
+    case BlockCodebook::iq4_nl:
+      return reading_of<Codes::iq4_nl>();
+    case BlockCodebook::fp4:
+      return reading_of<Codes::fp4>();
+    case BlockCodebook::iq3_xxs:
+      return reading_of<Codes::iq3_xxs>();
+    case BlockCodebook::iq3_s:
+      return reading_of<Codes::iq3_s>();
+    case BlockCodebook::iq2:
+      return reading_of<Codes::iq2>();
+    case BlockCodebook::iq1:
+      return reading_of<Codes::iq1>();
+  }
   switch (layout.code_bits) {
     case 1:
       return layout.doubled ? reading_of<Codes::bits_1_doubled>() : reading_of<Codes::bits_1>();
@@ -488,8 +502,11 @@ bool fits(const BlockLayout& layout) {
     return true;
   int least = -layout.zero, most = (layout.doubled ? 2 : (1 << layout.code_bits) - 1) - layout.zero;
   if (layout.codebook != BlockCodebook::none) {
-    least = -127;
-    most = 127;
+    least = most = 0;
+    for (const int8_t level : levels_of(layout.codebook).of) {
+      least = level < least ? level : least;
+      most = level > most ? level : most;
+    }
   }
   const bool integer =
       layout.scales == BlockScales::integer || layout.scales == BlockScales::integer_minima;

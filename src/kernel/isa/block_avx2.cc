@@ -4,6 +4,7 @@
 //   bytes      greatest pair of sums        added in int16 before vpmaddwd widens them
 //   0 to 31    2 * 31 * 127 =  7874         four vectors of a quad (31496)
 //   0 to 63    2 * 63 * 127 = 16002         two (32004)
+//   0 to 127   2 * 127 * 127 = 32258        none
 //   signed     2 * 128 * 127 = 32512        none: magnitudes (128 fits a byte without sign) times
 //                                           activations that vpsignb gave the weights' signs
 //
@@ -11,6 +12,7 @@
 // 32 vpbroadcastd and 32 vpmaddubsw, then
 //   0 to 31    24 vpaddw,  8 vpmaddwd,  8 vpaddd
 //   0 to 63    16 vpaddw, 16 vpmaddwd, 16 vpaddd
+//   0 to 127   32 vpmaddwd, 32 vpaddd
 //   signed     8 vpabsb, 32 vpsignb, 32 vpmaddwd, 32 vpaddd
 
 #include <immintrin.h>
@@ -56,6 +58,10 @@ template <Range kRange>
 #pragma GCC unroll 4
     for (int p = 0; p < 4; ++p)
       dot = dot_pairs(dot, signed_products(weights.vector[p], codes + 4 * p), ones);
+    return dot;
+  } else if constexpr (kRange == Range::wide) {
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; ++p) dot = dot_pairs(dot, products(weights, codes, p), ones);
     return dot;
   } else {
     const Ints first = _mm256_add_epi16(products(weights, codes, 0), products(weights, codes, 1));

@@ -7,6 +7,8 @@
 // bits are lowered by 128 for it. The difference is made up with the sum of the activations, like
 // the format's own zero.
 
+#include "kernel/isa/block_levels.inl"
+
 enum class Codes : int {
   bits_1,
   bits_1_doubled,
@@ -17,53 +19,99 @@ enum class Codes : int {
   bits_6,
   bits_8,
   iq4_nl,
-  fp4
+  fp4,
+  iq3_xxs,
+  iq3_s,
+  iq2,
+  iq1
 };
 
-// How far sums of products may be gathered in int16: bytes to 31, to 63, signed ones.
-enum class Range { narrow, medium, full };
+constexpr BlockCodebook codebook_of(Codes codes) {
+  switch (codes) {
+    case Codes::iq4_nl:
+      return BlockCodebook::iq4_nl;
+    case Codes::fp4:
+      return BlockCodebook::fp4;
+    case Codes::iq3_xxs:
+      return BlockCodebook::iq3_xxs;
+    case Codes::iq3_s:
+      return BlockCodebook::iq3_s;
+    case Codes::iq2:
+      return BlockCodebook::iq2;
+    case Codes::iq1:
+      return BlockCodebook::iq1;
+    default:
+      return BlockCodebook::none;
+  }
+}
+
+// How far sums of products may be gathered in int16: bytes to 31, to 63, to 127, signed ones.
+enum class Range { narrow, medium, wide, full };
 
 // Only vpmaddubsw cares.
 constexpr Range range_of(Codes codes) {
   if (!kSignedCodes || codes == Codes::bits_8 || codes == Codes::iq4_nl) return Range::full;
-  return codes == Codes::bits_6 ? Range::medium : Range::narrow;
+  if (codes == Codes::iq2) return Range::wide;
+  return codes == Codes::bits_6 || codes == Codes::iq3_xxs ? Range::medium : Range::narrow;
 }
 
+// Of codebooks the least power of two that leaves no level below zero.
 constexpr int bias_of(Codes codes) {
-  if (codes == Codes::bits_8) return kSignedCodes ? 128 : 0;
-  if (codes == Codes::iq4_nl) return kSignedCodes ? 0 : -128;
-  return codes == Codes::fp4 ? -16 : 0;
+  switch (codes) {
+    case Codes::bits_8:
+      return kSignedCodes ? 128 : 0;
+    case Codes::iq4_nl:
+      return kSignedCodes ? 0 : -128;
+    case Codes::fp4:
+    case Codes::iq3_s:
+    case Codes::iq1:
+      return -16;
+    case Codes::iq3_xxs:
+      return -32;
+    case Codes::iq2:
+      return -64;
+    default:
+      return 0;
+  }
 }
 
-constexpr int bits_of(Codes codes) {
+constexpr int64_t quad_bytes_of(Codes codes) {
   switch (codes) {
     case Codes::bits_1:
     case Codes::bits_1_doubled:
-      return 1;
+      return 32;
     case Codes::bits_2:
-      return 2;
+      return 64;
+    case Codes::iq1:
+      return 68;
     case Codes::bits_3:
-      return 3;
+    case Codes::iq2:
+      return 96;
     case Codes::bits_4:
     case Codes::iq4_nl:
     case Codes::fp4:
-      return 4;
+    case Codes::iq3_xxs:
+    case Codes::iq3_s:
+      return 128;
     case Codes::bits_5:
-      return 5;
+      return 160;
     case Codes::bits_6:
-      return 6;
+      return 192;
     case Codes::bits_8:
-      return 8;
+      return 256;
   }
   return 0;
 }
 
-// Levels less the bias; iq4_nl as vpdpbusd and as vpmaddubsw take them.
-constexpr int8_t kIq4Raised[16] = {1,    24,   45,   63,  79,  93,  106, 118,
-                                   -127, -115, -103, -90, -75, -59, -39, -15};
-constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                   1,    13,   25,  38,  53,  69,  89,  113};
-constexpr int8_t kFp4Raised[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
+// Levels less the bias: bytes as the products take them.
+constexpr Levels less(const Levels& levels, int bias) {
+  Levels bytes = {};
+  for (int code = 0; code < 16; ++code)
+    bytes.of[code] = static_cast<int8_t>(levels.of[code] - bias);
+  return bytes;
+}
+template <Codes kCodes>
+constexpr Levels kStored = less(levels_of(codebook_of(kCodes)), bias_of(kCodes));
 
 struct Quad {
   Ints vector[4];
@@ -108,10 +156,35 @@ struct Quad {
   return {{load_ints(at), load_ints(at + 64), load_ints(at + 128), load_ints(at + 192)}};
 }
 
-[[gnu::always_inline]] inline Quad load_levels(const uint8_t* quad, int part,
-                                               const int8_t* levels) {
-  const Ints table = table_of(levels);
-  const Quad codes = load_nibbles(quad, part);
+[[gnu::always_inline]] inline Quad load_3_bits(const uint8_t* quad, int part) {
+  return with_planes(load_crumbs(quad, part), quad + 64, part, 4);
+}
+
+// Three bits, the highest one for 8 columns: for two vectors a u16 of the rows that have it.
+[[gnu::always_inline]] inline Quad load_shared_bits(const uint8_t* quad, int part) {
+  const Ints values = broadcast_bytes(4);
+  const Quad low = load_crumbs(quad, part);
+  return {{with_rows(low.vector[0], quad + 64, part, values),
+           with_rows(low.vector[1], quad + 64, part, values),
+           with_rows(low.vector[2], quad + 66, part, values),
+           with_rows(low.vector[3], quad + 66, part, values)}};
+}
+
+template <Codes kCodes>
+[[gnu::always_inline]] inline Quad load_indices(const uint8_t* quad, int part) {
+  if constexpr (kCodes == Codes::iq1) {
+    return load_shared_bits(quad, part);
+  } else if constexpr (kCodes == Codes::iq2) {
+    return load_3_bits(quad, part);
+  } else {
+    return load_nibbles(quad, part);
+  }
+}
+
+template <Codes kCodes>
+[[gnu::always_inline]] inline Quad load_levels(const uint8_t* quad, int part) {
+  const Ints table = table_of(kStored<kCodes>.of);
+  const Quad codes = load_indices<kCodes>(quad, part);
   return {{looked_up(table, codes.vector[0]), looked_up(table, codes.vector[1]),
            looked_up(table, codes.vector[2]), looked_up(table, codes.vector[3])}};
 }
@@ -120,7 +193,7 @@ struct Quad {
 template <Codes kCodes>
 struct Packed {
   static constexpr Range kRange = range_of(kCodes);
-  static constexpr int64_t kQuadBytes = 32 * bits_of(kCodes);
+  static constexpr int64_t kQuadBytes = quad_bytes_of(kCodes);
   static constexpr bool kFromStrip = true;
 
   [[gnu::always_inline]] static inline Quad load(const uint8_t* quad, int part) {
@@ -130,17 +203,15 @@ struct Packed {
     } else if constexpr (kCodes == Codes::bits_2) {
       return load_crumbs(quad, part);
     } else if constexpr (kCodes == Codes::bits_3) {
-      return with_planes(load_crumbs(quad, part), quad + 64, part, 4);
+      return load_3_bits(quad, part);
     } else if constexpr (kCodes == Codes::bits_4) {
       return load_nibbles(quad, part);
     } else if constexpr (kCodes == Codes::bits_5) {
       return with_planes(load_nibbles(quad, part), quad + 128, part, 16);
     } else if constexpr (kCodes == Codes::bits_6) {
       return load_6_bits(quad, part);
-    } else if constexpr (kCodes == Codes::iq4_nl) {
-      return load_levels(quad, part, kSignedCodes ? kIq4Levels : kIq4Raised);
-    } else if constexpr (kCodes == Codes::fp4) {
-      return load_levels(quad, part, kFp4Raised);
+    } else if constexpr (codebook_of(kCodes) != BlockCodebook::none) {
+      return load_levels<kCodes>(quad, part);
     } else if constexpr (kSignedCodes) {
       const Ints top = broadcast_bytes(128);
       const Quad codes = load_8_bits(quad, part);

@@ -291,8 +291,22 @@ void dots_of(const BlockDots& job) {
 
 void strip_dots(const BlockDots& job) {
   const BlockLayout& layout = *job.layout;
-  if (layout.codebook == BlockCodebook::iq4_nl) return dots_of<Codes::iq4_nl>(job);
-  if (layout.codebook == BlockCodebook::fp4) return dots_of<Codes::fp4>(job);
+  switch (layout.codebook) {
+    case BlockCodebook::none:
+      break;
+    case BlockCodebook::iq4_nl:
+      return dots_of<Codes::iq4_nl>(job);
+    case BlockCodebook::fp4:
+      return dots_of<Codes::fp4>(job);
+    case BlockCodebook::iq3_xxs:
+      return any_rows<Codes::iq3_xxs, Drain::integers>(job);
+    case BlockCodebook::iq3_s:
+      return any_rows<Codes::iq3_s, Drain::integers>(job);
+    case BlockCodebook::iq2:
+      return any_rows<Codes::iq2, Drain::integers>(job);
+    case BlockCodebook::iq1:
+      return any_rows<Codes::iq1, Drain::integers>(job);
+  }
   switch (layout.code_bits) {
     case 1:
       return layout.doubled ? dots_of<Codes::bits_1_doubled>(job) : dots_of<Codes::bits_1>(job);

@@ -69,6 +69,13 @@ using ShiftCount = __m128i;
   const __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, own), own);
   return _mm256_add_epi8(low, _mm256_and_si256(is_set, value));
 }
+// `low` or `value` in the four bytes of each row whose bit of a u16 is set.
+[[gnu::always_inline]] inline Ints with_rows(Ints low, const uint8_t* rows, int part, Ints value) {
+  const __m256i own = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i is_set =
+      _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(rows[part]), own), own);
+  return _mm256_or_si256(low, _mm256_and_si256(is_set, value));
+}
 
 [[gnu::always_inline]] inline Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 [[gnu::always_inline]] inline Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }

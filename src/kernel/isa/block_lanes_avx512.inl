@@ -57,6 +57,12 @@ using ShiftCount = __m128i;
   __builtin_memcpy(&bits, plane + 8 * p, sizeof(bits));
   return _mm512_mask_add_epi8(low, _cvtu64_mask64(bits), low, value);
 }
+// `low` or `value` in the four bytes of each row whose bit of a u16 is set.
+[[gnu::always_inline]] inline Ints with_rows(Ints low, const uint8_t* rows, int, Ints value) {
+  uint16_t bits;
+  __builtin_memcpy(&bits, rows, sizeof(bits));
+  return _mm512_mask_or_epi32(low, _cvtu32_mask16(bits), low, value);
+}
 
 [[gnu::always_inline]] inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 [[gnu::always_inline]] inline Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }

@@ -73,6 +73,13 @@ using ShiftCount = int32x4_t;
   const uint8x16_t is_set = vtstq_u8(spread, own);
   return from_bytes(vaddq_u8(bytes_of(low), vandq_u8(is_set, bytes_of(value))));
 }
+// `low` or `value` in the four bytes of each row whose bit of a u16 is set.
+[[gnu::always_inline]] inline Ints with_rows(Ints low, const uint8_t* rows, int part, Ints value) {
+  const uint32x4_t spread = vdupq_n_u32(static_cast<uint32_t>(rows[part / 2] >> 4 * (part % 2)));
+  const uint32x4_t own = vreinterpretq_u32_u8(vreinterpretq_u8_u64(
+      vcombine_u64(vcreate_u64(0x0000000200000001u), vcreate_u64(0x0000000800000004u))));
+  return vorrq_s32(low, vandq_s32(vreinterpretq_s32_u32(vtstq_u32(spread, own)), value));
+}
 
 [[gnu::always_inline]] inline Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
 [[gnu::always_inline]] inline Floats add(Floats a, Floats b) { return vaddq_f32(a, b); }

@@ -10,14 +10,11 @@
 namespace bittern::kernel {
 namespace {
 
+#include "kernel/isa/block_levels.inl"
 #include "kernel/isa/lanes_scalar.inl"
 
 constexpr int64_t kRows = kBlockStripRows;
 constexpr int64_t kMaxSubs = 16;
-
-constexpr int16_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                    1,    13,   25,  38,  53,  69,  89,  113};
-constexpr int16_t kFp4Levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 // One block of a strip as numbers: weights column by column, scales and minima by sub-block.
 struct Unpacked {
@@ -59,8 +56,7 @@ int code_at(const uint8_t* quad, int bits, int64_t p, int64_t b) {
 void make_levels(const BlockLayout& layout, int16_t* levels) {
   for (int code = 0; code < 1 << layout.code_bits; ++code) {
     int level = (layout.doubled ? 2 * code : code) - layout.zero;
-    if (layout.codebook == BlockCodebook::iq4_nl) level = kIq4Levels[code];
-    if (layout.codebook == BlockCodebook::fp4) level = kFp4Levels[code];
+    if (layout.codebook != BlockCodebook::none) level = levels_of(layout.codebook).of[code];
     levels[code] = static_cast<int16_t>(level);
   }
 }
@@ -68,10 +64,16 @@ void make_levels(const BlockLayout& layout, int16_t* levels) {
 void unpack_codes(const BlockLayout& layout, const uint8_t* block, const int16_t* levels,
                   Unpacked& to) {
   for (int64_t q = 0; q < kBlockColumns / 16; ++q) {
-    const uint8_t* quad = block + q * 32 * layout.code_bits;
+    const uint8_t* quad = block + q * block_quad_bytes(layout);
     for (int64_t p = 0; p < 4; ++p) {
-      for (int64_t b = 0; b < 64; ++b)
-        to.weights[16 * q + 4 * p + b % 4][b / 4] = levels[code_at(quad, layout.code_bits, p, b)];
+      for (int64_t b = 0; b < 64; ++b) {
+        int code;
+        if (layout.shared_bit)
+          code = code_at(quad, 2, p, b) | (load_u16(quad + 64 + p / 2 * 2) >> b / 4 & 1) << 2;
+        else
+          code = code_at(quad, layout.code_bits, p, b);
+        to.weights[16 * q + 4 * p + b % 4][b / 4] = levels[code];
+      }
     }
   }
 }
@@ -120,8 +122,9 @@ void unpack_scales(const BlockLayout& layout, const uint8_t* block, Unpacked& to
     }
   }
   if (!has_integer_scales(layout)) return;
+  const float unit = 1.0f / static_cast<float>(1 << layout.fraction_bits);
   for (int64_t n = 0; n < kRows; ++n) {
-    to.super[n] = half_value(load_u16(block + at.supers + 2 * n));
+    to.super[n] = half_value(load_u16(block + at.supers + 2 * n)) * unit;
     if (layout.scales == BlockScales::integer_minima)
       to.super_minimum[n] = half_value(load_u16(block + at.supers + 32 + 2 * n));
   }

@@ -20,6 +20,7 @@ struct Shape {
   int run_shift;   // sub-block of run i: i >> this, where they are not narrow
   int32_t offset;  // weight = stored byte + this (less the zero point, if there are such)
   int zero_shift;  // where there are none: offset = -2^this; 32 for 0
+  float unit;      // what super-scales are multiplied by: a power of two
 };
 
 [[gnu::always_inline]] inline Shape shape_of(const BlockLayout& layout, int bias) {
@@ -34,7 +35,8 @@ struct Shape {
           layout.sub == 16,
           shift,
           bias - zero,
-          zero_shift};
+          zero_shift,
+          1.0f / static_cast<float>(1 << layout.fraction_bits)};
 }
 
 template <typename Store>
@@ -62,9 +64,10 @@ template <typename Store>
       });
 }
 
-[[gnu::always_inline]] inline void load_supers(const uint8_t* from, float* to) {
+[[gnu::always_inline]] inline void load_supers(const uint8_t* from, float unit, float* to) {
   for (int part = 0; part < kParts; ++part)
-    store_floats(to + part * kPartLanes, load_f16(from + 2 * part * kPartLanes));
+    store_floats(to + part * kPartLanes,
+                 multiply(load_f16(from + 2 * part * kPartLanes), broadcast_float(unit)));
 }
 
 [[gnu::always_inline]] inline void load_integer_scales(const Shape& shape, const uint8_t* block,
@@ -74,7 +77,7 @@ template <typename Store>
       shape.subs, [&](int64_t j, int lane, int64_t index) __attribute__((always_inline)) {
         store_ints(&ready.scales[j][lane], load_signed_bytes(scales + index));
       });
-  load_supers(block + shape.at.supers, ready.supers[0]);
+  load_supers(block + shape.at.supers, shape.unit, ready.supers[0]);
   if (shape.scales == BlockScales::integer) return;
   const uint8_t* minima = block + shape.at.minima;
   for_parts(
@@ -82,7 +85,7 @@ template <typename Store>
         store_floats(reinterpret_cast<float*>(&ready.minima[j][lane]),
                      to_floats(load_bytes(minima + index)));
       });
-  load_supers(block + shape.at.supers + 32, ready.supers[1]);
+  load_supers(block + shape.at.supers + 32, 1.0f, ready.supers[1]);
   for (int64_t n = 0; n < kBlockStripRows; ++n) ready.supers[1][n] = -ready.supers[1][n];
 }
 

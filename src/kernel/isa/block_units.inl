@@ -237,6 +237,23 @@ void nibble_dots(const BlockDots& job) {
   }
 }
 
+// Formats of codebooks of vectors (IQ1 to IQ3): integer scales.
+void grid_dots(const BlockDots& job) {
+  const bool narrow = job.layout->sub == 16;
+  switch (job.layout->codebook) {
+    case BlockCodebook::iq3_xxs:
+      return any_rows<Codes::iq3_xxs, Drain::integers>(job);
+    case BlockCodebook::iq3_s:
+      return any_rows<Codes::iq3_s, Drain::integers>(job);
+    case BlockCodebook::iq2:
+      if (narrow) return any_rows<Codes::iq2, Drain::integers, true>(job);
+      return any_rows<Codes::iq2, Drain::integers>(job);
+    default:
+      if (narrow) return any_rows<Codes::iq1, Drain::integers, true>(job);
+      return any_rows<Codes::iq1, Drain::integers>(job);
+  }
+}
+
 // Every pair of codes and scales that a layout has (block_layouts()).
 void dots(const BlockDots& job) {
   const BlockLayout& layout = *job.layout;
@@ -250,6 +267,7 @@ void dots(const BlockDots& job) {
     if (layout.sub == 16) return any_rows<Codes::fp4, Drain::floats, true>(job);
     return any_rows<Codes::fp4, Drain::floats>(job);
   }
+  if (layout.codebook != BlockCodebook::none) return grid_dots(job);
   switch (layout.code_bits) {
     case 1:
       return any_rows<Codes::bits_1_doubled, Drain::floats>(job);
