@@ -111,8 +111,8 @@ void make_engine(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log)
   text.context = std::min(limits.context, limits.page_count * backend::kPageTokens);
   text.token_count = std::min<int64_t>(tokenizer.vocab_size(), limits.vocab_size);
   const model::GenerationDefaults& generation = session.model->generation;
-  const engine::SamplingOptions defaults = engine::default_sampling(generation);
-  engine::validate(defaults, ErrorKind::bad_input, session.model->config.file);
+  const engine::SamplingOptions defaults =
+      engine::default_sampling(generation, session.model->config.file);
   text.sampling = flags.sampling.over(defaults, text.context, text.token_count);
   text.max_tokens = flags.max_tokens ? flags.max_tokens : generation.max_tokens;
 }
