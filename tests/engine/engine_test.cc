@@ -10,6 +10,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "engine/fake_model.h"
+#include "engine/fake_tokenizer.h"
 #include "engine/plain_generation.h"
 #include "engine/repeat_drafter.h"
 #include "engine/sequence_runner.h"
@@ -404,6 +405,17 @@ TEST_F(EngineManners, EndsWhereTheContextIsFull) {
   run(engine);
   EXPECT_EQ(answers.at(0).ending->reason, FinishReason::context_full);
   EXPECT_EQ(answers.at(0).tokens.size(), 10u);
+}
+
+TEST_F(EngineManners, ItsLimitsAreWhatModelPagesAndVocabularyLeave) {
+  const FakeTokenizer tokenizer;
+  EXPECT_EQ(Engine(model_, nullptr, options_).context(), 200);
+  EXPECT_EQ(Engine(model_, nullptr, options_).token_count(), 30);
+  EXPECT_EQ(Engine(model_, &tokenizer, options_).token_count(), 10);
+  StepLimits few_pages = kLimits;
+  few_pages.page_count = 2;
+  FakeModel model(few_pages);
+  EXPECT_EQ(Engine(model, nullptr, options_).context(), 2 * backend::kPageTokens);
 }
 
 // The first token of a short request does not wait for a long prompt that came before it.
