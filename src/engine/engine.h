@@ -109,6 +109,8 @@ class Engine {
   void draw(Draw& draw) const;
   void take_drawn(Draw& draw);
   void tell(Sequence& sequence, Delta delta);
+  void pass_on(Job& job, Delta delta, double score);
+  void close(Job& job);
   void tell_best(Job& job);
   void record(const EngineStats& step);
 

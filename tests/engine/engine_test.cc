@@ -325,6 +325,34 @@ TEST_F(EngineManners, ACancelledRequestEndsInTheNextStep) {
   EXPECT_EQ(other.at(0).ending->reason, FinishReason::max_tokens);
   EXPECT_EQ(engine.stats().used_pages, 0);
   EXPECT_EQ(engine.stats().queued_requests, 0);
+  EXPECT_EQ(engine.stats().finished_requests, 3);
+}
+
+// Its texts have not begun, or are half made: so many end as are picked.
+TEST_F(EngineManners, ACancelledRequestForTheBestEndsAsManyTextsAsItWanted) {
+  for (const int steps : {0, 1, 10}) {
+    Engine engine(model_, nullptr, options_);
+    Answers heard;
+    Request request = plain(100);
+    request.choices = 2;
+    request.best_of = 4;
+    const int64_t id = engine.submit(request, listen(heard));
+    for (int step = 0; step < steps; ++step) engine.step();
+    EXPECT_TRUE(heard.empty());
+    engine.cancel(id);
+    engine.step();
+    ASSERT_EQ(heard.size(), 2u) << steps;
+    for (const auto& [choice, text] : heard) {
+      EXPECT_EQ(text.ending->reason, FinishReason::interrupted);
+      EXPECT_EQ(text.ending->usage.prompt_tokens, 100);
+      EXPECT_EQ(text.ending->usage.generated_tokens, std::ssize(text.tokens));
+      EXPECT_EQ(text.tokens.empty(), steps < 10) << steps;
+    }
+    EXPECT_EQ(engine.stats().finished_requests, 1);
+    EXPECT_EQ(engine.stats().used_pages, 0);
+    EXPECT_FALSE(engine.has_work());
+    engine.check();
+  }
 }
 
 TEST_F(EngineManners, OneThatCannotGoOnFailsAlone) {
