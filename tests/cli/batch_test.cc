@@ -239,8 +239,8 @@ class StoppedBatch : public Batch {
     words.insert(words.end(), {"--context", "100100"});
     return words;
   }
-  Finished stop(int signal) const {
-    Program program(words());
+  Finished stop(int signal, const Words& more = {}) const {
+    Program program(words(more));
     program.write_input("");
     while (!fs::exists(partial()) || read_all(partial()).find("\"short\"") == std::string::npos)
       ::sched_yield();
@@ -276,6 +276,37 @@ TEST_F(StoppedBatch, ItsJournalIsNotContinuedWithAnotherInputOrOtherFlags) {
   EXPECT_EQ(run_program(words({"--overwrite"})).status, 1);
   EXPECT_EQ(comparable(read_all(output())).size(), 5u);
   EXPECT_FALSE(fs::exists(partial()));
+}
+
+TEST_F(StoppedBatch, WhatItWasToReplaceIsThereUntilTheNewIsWhole) {
+  folder_.write("out.jsonl", "old\n");
+  folder_.write("out.errors.jsonl", "old errors\n");
+  const auto expect_old = [&] {
+    EXPECT_EQ(read_all(output()), "old\n");
+    EXPECT_EQ(read_all(errors()), "old errors\n");
+  };
+  EXPECT_EQ(stop(SIGKILL, {"--overwrite"}).signal, SIGKILL);
+  expect_old();
+  // The same command goes on, the flag given or not: it cuts off what is torn.
+  const std::string journal = read_all(partial());
+  for (const Words& more : {Words{"--overwrite"}, Words{}}) {
+    folder_.write(partial().filename(), journal + "{");
+    Program program(words(more));
+    program.write_input("");
+    while (fs::file_size(partial()) > journal.size()) ::sched_yield();
+    program.send(SIGINT);
+    const Finished again = program.finish();
+    EXPECT_EQ(again.status, 130);
+    EXPECT_NE(again.err.find("going on: 1 of 3 requests are done"), std::string::npos) << again.err;
+    expect_old();
+  }
+  // One that fails before it answers anything.
+  EXPECT_EQ(run_program(words({"--overwrite", "--lora", "/no/such"})).status, 3);
+  expect_old();
+  input(completion("a", "Once"));
+  EXPECT_EQ(run_program(words({"--overwrite"})).status, 0);
+  EXPECT_EQ(comparable(read_all(output())).count("a"), 1u);
+  EXPECT_FALSE(fs::exists(errors())) << "those of the old output";
 }
 
 TEST_F(Batch, WithoutASeedOneIsDrawnAndKept) {

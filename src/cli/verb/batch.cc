@@ -60,10 +60,11 @@ void Batch::declare(Flags& flags) {
   flags.text({"--errors", "FILE",
               "Where refused requests go; OUT.errors.jsonl by default. Not made without any."},
              &errors_);
-  flags.toggle({"--overwrite", "",
-                "Replace an output that is there, and forget its journal where "
-                "that is of another input or other settings."},
-               &overwrite_);
+  flags.toggle(
+      {"--overwrite", "",
+       "Replace an output that is there, once the new one is whole; forget its journal where "
+       "that is of another input or other settings."},
+      &overwrite_);
   flags.integer({"--parallel", "N", "Texts that are made at once; 16 by default."},
                 &flags_.parallel, 1, kParallelMax);
   flags.integer({"-n,--max-tokens", "N",
@@ -169,10 +170,9 @@ int Batch::run(const Log& log) {
   check_paths();
   const serve::BatchInput input = read_input(log);
   const BatchAnswerer loaded = load_batch_answerer(flags_, decide_seed(), log);
-  if (overwrite_) {
-    for (const fs::path& path : {output(), errors()}) fs::remove(path);
-    if (!serve::Journal::belongs_to(partial(), input, loaded.settings)) fs::remove(partial());
-  }
+  // An output that is there stays until the new one is whole (Journal::finish).
+  if (overwrite_ && !serve::Journal::belongs_to(partial(), input, loaded.settings))
+    fs::remove(partial());
   serve::Journal journal(partial(), input, loaded.settings);
   if (journal.done_count() > 0 || journal.cut_bytes() > 0)
     log.info("going on: {} of {} requests are done", journal.done_count(), input.size());
