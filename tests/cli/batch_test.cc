@@ -334,6 +334,14 @@ TEST_F(Batch, AnOutputThatIsThereStaysUnlessToldOtherwise) {
   EXPECT_EQ(read_all(output()), "precious\n");
   EXPECT_EQ(run("out", {"--overwrite"}).status, 0);
   EXPECT_EQ(comparable(read_all(output())).size(), 1u);
+  // What could not be written at the end is said at the beginning.
+  Words nowhere = command("none/out");
+  EXPECT_EQ(run_program(nowhere).status, 2);
+  EXPECT_NE(run_program(nowhere).err.find("there is no folder "), std::string::npos);
+  fs::create_directory(output("folder"));
+  const Finished folder = run("folder", {"--overwrite"});
+  EXPECT_EQ(folder.status, 2);
+  EXPECT_NE(folder.err.find("a file expected, got a folder"), std::string::npos) << folder.err;
   // Two names for one file.
   Words same = command();
   same[3] = same[2];

@@ -106,6 +106,12 @@ void Batch::check_paths() const {
         fail(ErrorKind::usage, "batch: {}: two of input, output and errors have this name",
              paths[i].string());
   }
+  for (const fs::path& path : {output(), errors()}) {
+    if (const fs::path folder = fs::absolute(path).parent_path(); !fs::is_directory(folder))
+      fail(ErrorKind::usage, "batch: {}: there is no folder {}", path.string(), folder.string());
+    if (fs::is_directory(path))
+      fail(ErrorKind::usage, "batch: {}: a file expected, got a folder", path.string());
+  }
   if (overwrite_ || fs::exists(partial())) return;
   for (const fs::path& path : {output(), errors()})
     if (fs::exists(path))
