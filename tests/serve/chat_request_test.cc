@@ -265,7 +265,7 @@ TEST(ChatRequest, RefusalsNameTheField) {
        "unsupported_parameter"},
   };
   for (const auto& [body, param, code] : cases) {
-    const test::Refusal refusal = test::refusal_of([&] { read(body); });
+    const test::Refusal refusal = test::refusal_of([&body = body] { read(body); });
     EXPECT_EQ(refusal.param, param) << body << "\n" << refusal.message;
     EXPECT_EQ(refusal.code, code) << body << "\n" << refusal.message;
     EXPECT_TRUE(refusal.message.starts_with(refusal.param + ": ")) << refusal.message;

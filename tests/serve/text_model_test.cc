@@ -178,7 +178,7 @@ TEST_F(TextModelTest, WhatCannotBeRunNamesTheField) {
       {R"("grammar": "none")", "grammar", "invalid_value"},
   };
   for (const auto& [members, param, code] : cases) {
-    const test::Refusal refusal = test::refusal_of([&] { chat_with(members); });
+    const test::Refusal refusal = test::refusal_of([&, &members = members] { chat_with(members); });
     EXPECT_EQ(refusal.param, param) << members << "\n" << refusal.message;
     EXPECT_EQ(refusal.code, code) << members << "\n" << refusal.message;
   }
