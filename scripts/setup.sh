@@ -55,13 +55,26 @@ install_missing() {
   logged apt-install as_root "${apt[@]}" install --no-install-recommends "${missing[@]}"
 }
 
-# build_targets TARGET...: in build/release, with ninja's own status line on a terminal.
+# say_tenths: of ninja's status lines on standard input, "[steps done/all] ...", one each tenth.
+say_tenths() {
+  local line tenths=0
+  while IFS= read -r line; do
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    [ $((10 * BASH_REMATCH[1] / BASH_REMATCH[2])) -gt "$tenths" ] || continue
+    tenths=$((10 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+    say "  $((10 * tenths)) %: ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]} steps"
+  done
+}
+
+# build_targets TARGET...: in build/release, with ninja's own status line on a terminal; elsewhere
+# that is a line each tenth, and all output is in build/build.log.
 build_targets() {
-  local begin=$SECONDS
+  local begin=$SECONDS log=build/build.log
   if [ -t 1 ]; then
     cmake --build build/release --target "$@" || die "the build failed"
-  else
-    logged build cmake --build build/release --target "$@"
+  elif ! cmake --build build/release --target "$@" 2>&1 </dev/null | tee "$log" | say_tenths; then
+    tail -n 40 "$log" >&2
+    die "the build failed (all output: $log)"
   fi
   say "Built in $((SECONDS - begin)) s."
 }

@@ -102,7 +102,10 @@ class Generate(PackageCase):
 
     def test_what_cannot_be_is_an_error_of_its_kind(self):
         cases = [
-            ({"temprature": 1}, TypeError, "temprature"),
+            ({"temprature": 1}, TypeError, "temprature.*did you mean 'temperature'"),
+            ({"quantum": 1}, TypeError, "quantum.*there are: max_tokens, "),
+            ({"temperature": "hot"}, TypeError, "temperature: a number expected, got 'hot'"),
+            ({"max_tokens": "5"}, TypeError, "max_tokens: an integer expected, got '5'"),
             ({"top_p": 2}, bittern.UsageError, "top-p"),
             ({"top_p": 2}, ValueError, "top-p"),
             ({"seed": -1}, bittern.UsageError, "seed: an integer from 0"),
@@ -125,6 +128,9 @@ class Generate(PackageCase):
                 self.model.generate(PROMPT, **options)
         with self.assertRaisesRegex(bittern.UsageError, "prompt"):
             self.model.generate([])
+        for prompt in (5, b"Once", None):
+            with self.assertRaisesRegex(TypeError, "prompt: a str or token ids expected"):
+                self.model.generate(prompt)
 
 
 if __name__ == "__main__":

@@ -93,8 +93,7 @@ bittern_generate_options default_generate_options(const bittern_model* model) {
   std::optional<int64_t> max_tokens;
   if (model != nullptr) {
     const model::Model& known = model->instance->model();
-    sampling = engine::default_sampling(known.generation);
-    engine::validate(sampling, ErrorKind::bad_input, known.config.file);
+    sampling = engine::default_sampling(known.generation, known.config.file);
     max_tokens = known.generation.max_tokens;
   }
   bittern_generate_options options = {};

@@ -148,17 +148,23 @@ std::string machine_lines(const Report& report) {
   return line + "\n";
 }
 
+// Three digits or more that say something: runs differ by percents.
+std::string rate_text(double rate) {
+  return fmt::format("{:.{}f}", rate, rate < 100.0 ? 2 : rate < 1000.0 ? 1 : 0);
+}
+
+// As wide as a terminal of 80 columns.
 std::string throughput_table(const Report& report) {
   std::string text =
-      fmt::format("{:<8}{:>7}{:>6}{:>7}{:>10}  {:<17}{:>7}{:>8}{:>8}{:>8}\n", "", "depth", "batch",
+      fmt::format("{:<8}{:>6}{:>6}{:>7}{:>9}  {:<15}{:>6}{:>6}{:>7}{:>8}\n", "", "depth", "batch",
                   "tokens", "tokens/s", "p10 to p90", "GB/s", "Gop/s", "memory", "compute");
   for (const Result& result : report.results) {
     const Shares shares = shares_of(result, report.limits);
     const Spread& rate = result.tokens_per_second;
-    text += fmt::format("{:<8}{:>7}{:>6}{:>7}{:>10.2f}  {:<17}{:>7.1f}{:>8.0f}{:>8}{:>8}\n",
+    text += fmt::format("{:<8}{:>6}{:>6}{:>7}{:>9}  {:<15}{:>6.1f}{:>6.0f}{:>7}{:>8}\n",
                         phase_name(result.what.phase), result.what.depth, result.what.batch,
-                        result.what.tokens, rate.median,
-                        fmt::format("{:.2f} to {:.2f}", rate.p10, rate.p90),
+                        result.what.tokens, rate_text(rate.median),
+                        fmt::format("{} to {}", rate_text(rate.p10), rate_text(rate.p90)),
                         result.bytes_per_second() / kGiga, result.operations_per_second() / kGiga,
                         percent(shares.memory), percent(shares.compute));
   }

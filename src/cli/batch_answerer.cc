@@ -99,7 +99,6 @@ void make_engine(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log)
   const engine::Session& session = loaded.session;
   const text::Tokenizer& tokenizer = session.tokenizer();
   loaded.step_model = session.make_step_model(session.positions);
-  const engine::StepLimits limits = loaded.step_model->limits();
   if (auto draft = flags.speculation.open_draft())
     loaded.draft =
         std::make_unique<engine::DraftSession>(session, *std::move(draft), session.positions, log);
@@ -108,11 +107,11 @@ void make_engine(BatchAnswerer& loaded, const BatchFlags& flags, const Log& log)
   loaded.engine =
       std::make_unique<engine::Engine>(*loaded.step_model, &tokenizer, std::move(options));
   serve::openai::TextModel& text = loaded.text;
-  text.context = std::min(limits.context, limits.page_count * backend::kPageTokens);
-  text.token_count = std::min<int64_t>(tokenizer.vocab_size(), limits.vocab_size);
+  text.context = loaded.engine->context();
+  text.token_count = loaded.engine->token_count();
   const model::GenerationDefaults& generation = session.model->generation;
-  const engine::SamplingOptions defaults = engine::default_sampling(generation);
-  engine::validate(defaults, ErrorKind::bad_input, session.model->config.file);
+  const engine::SamplingOptions defaults =
+      engine::default_sampling(generation, session.model->config.file);
   text.sampling = flags.sampling.over(defaults, text.context, text.token_count);
   text.max_tokens = flags.max_tokens ? flags.max_tokens : generation.max_tokens;
 }

@@ -248,6 +248,9 @@ bool Flags::parse(std::span<const std::string> arguments) {
   std::string problem;
   try {
     parser_->app.parse(reversed);
+  } catch (const CLI::ArgumentMismatch& error) {  // "--temp: 1 required  missing"
+    const std::string text = error.what();
+    problem = fmt::format("{}: a value expected, got none", text.substr(0, text.find(':')));
   } catch (const CLI::ParseError& error) {
     problem = error.what();
   }

@@ -146,28 +146,25 @@ void Engine::start(std::unique_ptr<Job> job) {
   jobs_.emplace(id, std::move(job));
 }
 
-// Every text of it ends where it is.
+// Every text of it ends where it is: before the fork that is at its beginning.
 void Engine::end_job(int64_t id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
   Job& job = *found->second;
   leave_queue(job);
   if (!job.has_forked) {
-    job.has_forked = true;
-    for (int64_t choice = 1; choice < job.text_count(); ++choice) {
-      Sequence& text = job.texts.emplace_back();
-      text.job = &job;
-      text.choice = choice;
-      scheduler_.add(text);
-    }
+    scheduler_.remove(job.texts.front());
+    job.texts.clear();
+    for (int64_t choice = 0; choice < job.text_count(); ++choice)
+      pass_on(job, {.choice = choice, .ending = Ending{.reason = FinishReason::interrupted}}, 0.0);
+    return close(job);
   }
-  std::vector<Sequence*> texts;
-  for (Sequence& text : job.texts) texts.push_back(&text);
-  for (Sequence* text : texts) {
-    if (!text->text) start_text(*text);
-    Delta delta{.choice = text->choice};
-    text->text->end(FinishReason::interrupted, delta);
-    tell(*text, std::move(delta));
+  // The last to be told takes the job with it.
+  for (size_t left = job.texts.size(); left > 0; --left) {
+    Sequence& text = job.texts.front();
+    Delta delta{.choice = text.choice};
+    text.text->end(FinishReason::interrupted, delta);
+    tell(text, std::move(delta));
   }
 }
 
@@ -429,21 +426,14 @@ void Engine::take_drawn(Draw& draw) {
 void Engine::tell(Sequence& sequence, Delta delta) {
   Job& job = *sequence.job;
   const bool is_last = delta.ending.has_value();
-  if (is_last) {
-    delta.ending->usage.prompt_tokens = job.prompt_length();
-    delta.ending->usage.cached_tokens = job.cached_tokens;
-  }
   Delta& held = sequence.held;
   held.choice = sequence.choice;
   held.text += delta.text;
   held.tokens.insert(held.tokens.end(), delta.tokens.begin(), delta.tokens.end());
   std::ranges::move(delta.log_probabilities, std::back_inserter(held.log_probabilities));
   held.ending = std::move(delta.ending);
-  if (!job.picks_best()) {
-    job.sink(std::exchange(held, {}));
-  } else if (is_last) {
-    job.finished.push_back({std::move(held), sequence.text->mean_log_probability()});
-  }
+  if (is_last || !job.picks_best())
+    pass_on(job, std::exchange(held, {}), sequence.text->mean_log_probability());
   if (!is_last) return;
   if (sequence.drafter && job.request.reuse_prefix) sequence.drafter->ended(sequence.tokens);
   {
@@ -452,7 +442,23 @@ void Engine::tell(Sequence& sequence, Delta delta) {
   }
   scheduler_.remove(sequence);
   job.texts.remove_if([&](const Sequence& text) { return &text == &sequence; });
-  if (!job.texts.empty()) return;
+  if (job.texts.empty()) close(job);
+}
+
+// To the caller; where the best are picked, of whole texts, to those that are picked from.
+void Engine::pass_on(Job& job, Delta delta, double score) {
+  if (delta.ending) {
+    delta.ending->usage.prompt_tokens = job.prompt_length();
+    delta.ending->usage.cached_tokens = job.cached_tokens;
+  }
+  if (job.picks_best())
+    job.finished.push_back({std::move(delta), score});
+  else
+    job.sink(std::move(delta));
+}
+
+// All its texts have ended. The job is gone after this.
+void Engine::close(Job& job) {
   tell_best(job);
   const std::lock_guard lock(mutex_);
   ++stats_.finished_requests;

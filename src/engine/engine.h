@@ -7,8 +7,8 @@
 //   const int64_t id = engine.submit(std::move(request), [](Delta delta) { ... });
 //   while (engine.step()) {}
 //
-// submit(), cancel() and stats() may be called from any thread; step() from one, on which the sinks
-// are called too.
+// submit(), cancel(), stats() and what never changes may be called from any thread; step() from
+// one, on which the sinks are called too.
 #pragma once
 
 #include <cstdint>
@@ -67,6 +67,11 @@ class Engine {
   void cancel(int64_t id);
   EngineStats stats() const;
 
+  // Positions of a sequence: prompt and text together have no more tokens.
+  int64_t context() const { return context_; }
+  // Ids below this may be drawn.
+  int64_t token_count() const { return token_count_; }
+
   // One step; false where there was nothing to do.
   bool step();
   // Writes the pages that are known to the folder of the options, the last used ones as far as it
@@ -104,6 +109,8 @@ class Engine {
   void draw(Draw& draw) const;
   void take_drawn(Draw& draw);
   void tell(Sequence& sequence, Delta delta);
+  void pass_on(Job& job, Delta delta, double score);
+  void close(Job& job);
   void tell_best(Job& job);
   void record(const EngineStats& step);
 
@@ -111,8 +118,8 @@ class Engine {
   const text::Tokenizer* tokenizer_;
   EngineOptions options_;
   StepLimits limits_;
-  int64_t context_;      // positions of a sequence: no more than all pages hold
-  int64_t token_count_;  // ids that may be drawn
+  int64_t context_;  // no more than all pages hold
+  int64_t token_count_;
   KvPages pages_;
   Scheduler scheduler_;
   StepCost cost_;

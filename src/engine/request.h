@@ -51,9 +51,9 @@ struct Usage {
 
 struct Ending {
   FinishReason reason = FinishReason::max_tokens;
-  std::optional<std::string> stop;  // the stop string that was met
-  std::string error;                // of FinishReason::failed, one line
-  Usage usage;
+  std::optional<std::string> stop = {};  // the stop string that was met
+  std::string error = {};                // of FinishReason::failed, one line
+  Usage usage = {};
 };
 
 // News of one choice. The deltas of a choice come in order, the last one has an ending.

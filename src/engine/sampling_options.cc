@@ -46,7 +46,8 @@ std::vector<SamplerStage> parse_stages(std::string_view names, std::string_view 
   return stages;
 }
 
-SamplingOptions default_sampling(const model::GenerationDefaults& generation) {
+SamplingOptions default_sampling(const model::GenerationDefaults& generation,
+                                 std::string_view file) {
   SamplingOptions options;
   if (generation.do_sample.value_or(false)) {
     options.temperature = 1.0;
@@ -60,6 +61,7 @@ SamplingOptions default_sampling(const model::GenerationDefaults& generation) {
   options.min_p = generation.min_p.value_or(options.min_p);
   options.repeat_penalty = generation.repetition_penalty.value_or(options.repeat_penalty);
   if (!generation.do_sample.value_or(true)) options.temperature = 0.0;
+  validate(options, ErrorKind::bad_input, printable(file));
   return options;
 }
 

@@ -75,11 +75,13 @@ struct SamplingOptions {
 // The model's own settings over the defaults. A generation_config.json that says
 // `do_sample: true` means transformers' defaults (temperature 1, top-k 50, top-p 1) for what it
 // leaves out; `do_sample: false` means temperature 0. GGUF general.sampling.* replaces only what
-// it states.
-SamplingOptions default_sampling(const model::GenerationDefaults& generation);
+// it states. Throws Error{bad_input} naming `file`, where they come from, and the first one out of
+// range.
+SamplingOptions default_sampling(const model::GenerationDefaults& generation,
+                                 std::string_view file);
 
 // Throws Error{kind} naming the first option out of range. `source` opens the message: "run" for
-// flags, the model's file name for its defaults.
+// flags.
 void validate(const SamplingOptions& options, ErrorKind kind, std::string_view source);
 
 }  // namespace bittern::engine

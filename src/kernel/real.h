@@ -3,8 +3,9 @@
 // on every ISA and for every format, bit for bit (guarantees G2 to G6):
 //
 //   the weight is decoded exactly to f32 and multiplied by `scale`; lane k % 16 takes element k by
-//   fused multiply-add, k ascending from +0; then the tree l + (l + 8), + 4, + 2, + 1 of kernel.h;
-//   then + bias.
+//   fused multiply-add, k ascending from +0, zeros of weights and activations behind the last
+//   column as far as lane 15; then the tree l + (l + 8), + 4, + 2, + 1 of kernel.h; then + bias,
+//   where there is one.
 //
 // Two ways through it, chosen by the number of rows: few rows read each weight once and decode it
 // in registers; many rows work on panels of 16 outputs x kRealPanel columns, decoded once into

@@ -36,6 +36,8 @@ void suggest_name(const std::string& model, const std::vector<Installed>& instal
   for (const CatalogueRow& row : catalogue()) names.push_back(row.name);
   if (const auto nearest = suggest(model, names))
     bad_input("{}: no such file or model; did you mean {}?", model, *nearest);
+  if (!model.ends_with(".gguf") && !model.ends_with(".safetensors"))
+    bad_input("{}: no such file or model; bittern list shows the models that are here", model);
 }
 
 }  // namespace

@@ -26,49 +26,6 @@ namespace {
 constexpr int64_t kContext = 640;
 constexpr int64_t kMaxRows = 576;
 
-constexpr bench::ModelShape kSmall = {.name = "toy",
-                                      .model = "a toy",
-                                      .source = "ours, for tests",
-                                      .architecture = "llama",
-                                      .hidden_size = 96,
-                                      .ffn_size = 224,
-                                      .layer_count = 1,
-                                      .head_count = 5,
-                                      .kv_head_count = 1,
-                                      .head_dim = 32,
-                                      .vocab_size = 101,
-                                      .context = kContext,
-                                      .rope_theta = 1e4,
-                                      .norm_eps = 1e-5};
-constexpr bench::ModelShape kSmallBlocks = {.name = "toy",
-                                            .model = "a toy",
-                                            .source = "ours, for tests",
-                                            .architecture = "llama",
-                                            .hidden_size = 256,
-                                            .ffn_size = 256,
-                                            .layer_count = 1,
-                                            .head_count = 4,
-                                            .kv_head_count = 2,
-                                            .head_dim = 64,
-                                            .vocab_size = 101,
-                                            .context = kContext,
-                                            .rope_theta = 1e4,
-                                            .norm_eps = 1e-5};
-constexpr bench::ModelShape kLarge = {.name = "toy",
-                                      .model = "a toy",
-                                      .source = "ours, for tests",
-                                      .architecture = "llama",
-                                      .hidden_size = 256,
-                                      .ffn_size = 768,
-                                      .layer_count = 2,
-                                      .head_count = 4,
-                                      .kv_head_count = 2,
-                                      .head_dim = 64,
-                                      .vocab_size = 499,
-                                      .context = kContext,
-                                      .rope_theta = 1e4,
-                                      .norm_eps = 1e-5};
-
 std::string lower(std::string_view text) {
   std::string result(text);
   std::ranges::transform(result, result.begin(),
@@ -82,10 +39,33 @@ bool is_ternary(codec::Id id) {
   return std::ranges::find(rows, id) != std::end(rows);
 }
 
-const bench::ModelShape& shape_of(const std::string& codec, ModelSize size) {
-  if (size == ModelSize::large) return kLarge;
-  const bool short_blocks = codec::find(codec)->tensor_bytes(1, 32).has_value();
-  return short_blocks ? kSmall : kSmallBlocks;
+bench::ModelShape shape_of(const std::string& codec, ModelSize size) {
+  bench::ModelShape shape = {.name = "toy",
+                             .model = "a toy",
+                             .source = "ours, for tests",
+                             .architecture = "llama",
+                             .hidden_size = 256,
+                             .ffn_size = 256,
+                             .layer_count = 1,
+                             .head_count = 4,
+                             .kv_head_count = 2,
+                             .head_dim = 64,
+                             .vocab_size = 101,
+                             .context = kContext,
+                             .rope_theta = 1e4,
+                             .norm_eps = 1e-5};
+  if (size == ModelSize::large) {
+    shape.ffn_size = 768;
+    shape.layer_count = 2;
+    shape.vocab_size = 499;
+  } else if (codec::find(codec)->tensor_bytes(1, 32)) {  // its blocks are short
+    shape.hidden_size = 96;
+    shape.ffn_size = 224;
+    shape.head_count = 5;
+    shape.kv_head_count = 1;
+    shape.head_dim = 32;
+  }
+  return shape;
 }
 
 uint64_t mixed(uint64_t hash, uint64_t word) {

@@ -239,8 +239,8 @@ class StoppedBatch : public Batch {
     words.insert(words.end(), {"--context", "100100"});
     return words;
   }
-  Finished stop(int signal) const {
-    Program program(words());
+  Finished stop(int signal, const Words& more = {}) const {
+    Program program(words(more));
     program.write_input("");
     while (!fs::exists(partial()) || read_all(partial()).find("\"short\"") == std::string::npos)
       ::sched_yield();
@@ -278,6 +278,37 @@ TEST_F(StoppedBatch, ItsJournalIsNotContinuedWithAnotherInputOrOtherFlags) {
   EXPECT_FALSE(fs::exists(partial()));
 }
 
+TEST_F(StoppedBatch, WhatItWasToReplaceIsThereUntilTheNewIsWhole) {
+  folder_.write("out.jsonl", "old\n");
+  folder_.write("out.errors.jsonl", "old errors\n");
+  const auto expect_old = [&] {
+    EXPECT_EQ(read_all(output()), "old\n");
+    EXPECT_EQ(read_all(errors()), "old errors\n");
+  };
+  EXPECT_EQ(stop(SIGKILL, {"--overwrite"}).signal, SIGKILL);
+  expect_old();
+  // The same command goes on, the flag given or not: it cuts off what is torn.
+  const std::string journal = read_all(partial());
+  for (const Words& more : {Words{"--overwrite"}, Words{}}) {
+    folder_.write(partial().filename(), journal + "{");
+    Program program(words(more));
+    program.write_input("");
+    while (fs::file_size(partial()) > journal.size()) ::sched_yield();
+    program.send(SIGINT);
+    const Finished again = program.finish();
+    EXPECT_EQ(again.status, 130);
+    EXPECT_NE(again.err.find("going on: 1 of 3 requests are done"), std::string::npos) << again.err;
+    expect_old();
+  }
+  // One that fails before it answers anything.
+  EXPECT_EQ(run_program(words({"--overwrite", "--lora", "/no/such"})).status, 3);
+  expect_old();
+  input(completion("a", "Once"));
+  EXPECT_EQ(run_program(words({"--overwrite"})).status, 0);
+  EXPECT_EQ(comparable(read_all(output())).count("a"), 1u);
+  EXPECT_FALSE(fs::exists(errors())) << "those of the old output";
+}
+
 TEST_F(Batch, WithoutASeedOneIsDrawnAndKept) {
   input(completion("a", "Once", {{"temperature", 1}}) +
         completion("b", "Once", {{"temperature", 1}}));
@@ -303,6 +334,14 @@ TEST_F(Batch, AnOutputThatIsThereStaysUnlessToldOtherwise) {
   EXPECT_EQ(read_all(output()), "precious\n");
   EXPECT_EQ(run("out", {"--overwrite"}).status, 0);
   EXPECT_EQ(comparable(read_all(output())).size(), 1u);
+  // What could not be written at the end is said at the beginning.
+  Words nowhere = command("none/out");
+  EXPECT_EQ(run_program(nowhere).status, 2);
+  EXPECT_NE(run_program(nowhere).err.find("there is no folder "), std::string::npos);
+  fs::create_directory(output("folder"));
+  const Finished folder = run("folder", {"--overwrite"});
+  EXPECT_EQ(folder.status, 2);
+  EXPECT_NE(folder.err.find("a file expected, got a folder"), std::string::npos) << folder.err;
   // Two names for one file.
   Words same = command();
   same[3] = same[2];

@@ -99,7 +99,7 @@ TEST(Flags, ComplainsInOneLineThatNamesTheFlag) {
   EXPECT_EQ(complaint({"m", "--kv-type", "f8"}),
             "try: --kv-type: one of f32, f16 expected, got \"f8\"");
   EXPECT_EQ(complaint({"m", "--json=no"}), "try: --json: takes no value, got \"no\"");
-  EXPECT_NE(complaint({"m", "--max-tokens"}).find("--max-tokens"), std::string::npos);
+  EXPECT_EQ(complaint({"m", "--max-tokens"}), "try: --max-tokens: a value expected, got none");
 }
 
 TEST(Flags, NumbersAreWholeWordsOnly) {

@@ -78,6 +78,10 @@ TEST_F(Store, NamesThatAreNotHereSayHowTheyComeHere) {
             "MB)\n");
   EXPECT_EQ(run_program({"show", "smollm2-135n"}).err,
             "bittern: smollm2-135n: no such file or model; did you mean smollm2-135m?\n");
+  EXPECT_EQ(
+      run_program({"show", "quantum"}).err,
+      "bittern: quantum: no such file or model; bittern list shows the models that are here\n");
+  EXPECT_EQ(run_program({"show", "quantum.gguf"}).err, "bittern: quantum.gguf: no such file\n");
   EXPECT_EQ(run_program({"run", "hf:o/r", "x"}).err,
             "bittern: hf:o/r: not here; bittern pull hf:o/r fetches it\n");
   EXPECT_EQ(run_program({"pull", "nothing-like-it"}).status, 2);

@@ -10,6 +10,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "engine/fake_model.h"
+#include "engine/fake_tokenizer.h"
 #include "engine/plain_generation.h"
 #include "engine/repeat_drafter.h"
 #include "engine/sequence_runner.h"
@@ -324,6 +325,34 @@ TEST_F(EngineManners, ACancelledRequestEndsInTheNextStep) {
   EXPECT_EQ(other.at(0).ending->reason, FinishReason::max_tokens);
   EXPECT_EQ(engine.stats().used_pages, 0);
   EXPECT_EQ(engine.stats().queued_requests, 0);
+  EXPECT_EQ(engine.stats().finished_requests, 3);
+}
+
+// Its texts have not begun, or are half made: so many end as are picked.
+TEST_F(EngineManners, ACancelledRequestForTheBestEndsAsManyTextsAsItWanted) {
+  for (const int steps : {0, 1, 10}) {
+    Engine engine(model_, nullptr, options_);
+    Answers heard;
+    Request request = plain(100);
+    request.choices = 2;
+    request.best_of = 4;
+    const int64_t id = engine.submit(request, listen(heard));
+    for (int step = 0; step < steps; ++step) engine.step();
+    EXPECT_TRUE(heard.empty());
+    engine.cancel(id);
+    engine.step();
+    ASSERT_EQ(heard.size(), 2u) << steps;
+    for (const auto& [choice, text] : heard) {
+      EXPECT_EQ(text.ending->reason, FinishReason::interrupted);
+      EXPECT_EQ(text.ending->usage.prompt_tokens, 100);
+      EXPECT_EQ(text.ending->usage.generated_tokens, std::ssize(text.tokens));
+      EXPECT_EQ(text.tokens.empty(), steps < 10) << steps;
+    }
+    EXPECT_EQ(engine.stats().finished_requests, 1);
+    EXPECT_EQ(engine.stats().used_pages, 0);
+    EXPECT_FALSE(engine.has_work());
+    engine.check();
+  }
 }
 
 TEST_F(EngineManners, OneThatCannotGoOnFailsAlone) {
@@ -404,6 +433,17 @@ TEST_F(EngineManners, EndsWhereTheContextIsFull) {
   run(engine);
   EXPECT_EQ(answers.at(0).ending->reason, FinishReason::context_full);
   EXPECT_EQ(answers.at(0).tokens.size(), 10u);
+}
+
+TEST_F(EngineManners, ItsLimitsAreWhatModelPagesAndVocabularyLeave) {
+  const FakeTokenizer tokenizer;
+  EXPECT_EQ(Engine(model_, nullptr, options_).context(), 200);
+  EXPECT_EQ(Engine(model_, nullptr, options_).token_count(), 30);
+  EXPECT_EQ(Engine(model_, &tokenizer, options_).token_count(), 10);
+  StepLimits few_pages = kLimits;
+  few_pages.page_count = 2;
+  FakeModel model(few_pages);
+  EXPECT_EQ(Engine(model, nullptr, options_).context(), 2 * backend::kPageTokens);
 }
 
 // The first token of a short request does not wait for a long prompt that came before it.

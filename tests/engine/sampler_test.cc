@@ -178,7 +178,10 @@ TEST(Sampler, PenaltiesForgetTokensThatLeftTheWindow) {
 }
 
 TEST(SamplingOptions, ComeFromTheModelThenFromTheProject) {
-  const SamplingOptions plain = default_sampling({});
+  const auto defaults = [](const model::GenerationDefaults& generation) {
+    return default_sampling(generation, "model.gguf");
+  };
+  const SamplingOptions plain = defaults({});
   EXPECT_EQ(plain.temperature, 0.8);
   EXPECT_EQ(plain.top_k, 40);
   EXPECT_EQ(plain.top_p, 0.95);
@@ -187,18 +190,22 @@ TEST(SamplingOptions, ComeFromTheModelThenFromTheProject) {
   model::GenerationDefaults stated;
   stated.temperature = 0.6;
   stated.repetition_penalty = 1.1;
-  EXPECT_EQ(default_sampling(stated).temperature, 0.6);
-  EXPECT_EQ(default_sampling(stated).repeat_penalty, 1.1);
-  EXPECT_EQ(default_sampling(stated).top_k, 40);
+  EXPECT_EQ(defaults(stated).temperature, 0.6);
+  EXPECT_EQ(defaults(stated).repeat_penalty, 1.1);
+  EXPECT_EQ(defaults(stated).top_k, 40);
 
   stated.do_sample = true;  // transformers' defaults for what is left out
-  EXPECT_EQ(default_sampling(stated).temperature, 0.6);
-  EXPECT_EQ(default_sampling(stated).top_k, 50);
-  EXPECT_EQ(default_sampling(stated).top_p, 1.0);
-  EXPECT_EQ(default_sampling(stated).min_p, 0.0);
+  EXPECT_EQ(defaults(stated).temperature, 0.6);
+  EXPECT_EQ(defaults(stated).top_k, 50);
+  EXPECT_EQ(defaults(stated).top_p, 1.0);
+  EXPECT_EQ(defaults(stated).min_p, 0.0);
 
   stated.do_sample = false;
-  EXPECT_EQ(default_sampling(stated).temperature, 0.0);
+  EXPECT_EQ(defaults(stated).temperature, 0.0);
+
+  stated.top_p = 1.5;
+  EXPECT_EQ(test::message_of([&] { defaults(stated); }),
+            "model.gguf: top-p: 0 to 1 expected, got 1.5");
 }
 
 TEST(SamplingOptions, OutOfRangeIsNamed) {

@@ -255,6 +255,15 @@ TEST_P(Bf16, EqualsScalarForEveryShape) {
   }
 }
 
+// Which NaN it is may differ.
+void expect_same(const std::vector<float>& results, const std::vector<float>& truth) {
+  for (size_t i = 0; i < truth.size(); ++i) {
+    ASSERT_TRUE(std::bit_cast<uint32_t>(results[i]) == std::bit_cast<uint32_t>(truth[i]) ||
+                (std::isnan(results[i]) && std::isnan(truth[i])))
+        << "result " << i << ": " << results[i] << " for " << truth[i];
+  }
+}
+
 TEST_P(Bf16, EqualsScalarOnHardNumbers) {
   random::Sequence draw(65);
   const struct {
@@ -267,15 +276,53 @@ TEST_P(Bf16, EqualsScalarOnHardNumbers) {
                 {"near the largest", 187, 191}};
   for (const auto& range : ranges) {
     for (const int64_t rows : {1, 3, 5, 14, 40}) {
+      SCOPED_TRACE(testing::Message() << "seed 65, " << range.what << ", " << rows << " rows");
       const Case c(35, 420, rows, exponents(draw, range.low, range.high));
-      const auto results = c.run(kernels()), truth = c.run(truth_of(kernels()));
-      for (size_t i = 0; i < truth.size(); ++i) {  // which NaN it is may differ
-        ASSERT_TRUE(std::bit_cast<uint32_t>(results[i]) == std::bit_cast<uint32_t>(truth[i]) ||
-                    (std::isnan(results[i]) && std::isnan(truth[i])))
-            << "seed 65, " << range.what << ", " << rows << " rows, result " << i << ": "
-            << results[i] << " for " << truth[i];
+      expect_same(c.run(kernels()), c.run(truth_of(kernels())));
+    }
+  }
+}
+
+// One infinity, in an odd column or an even one, of a weight or an activation: it makes a total
+// infinite and none of its neighbours NaN.
+TEST_P(Bf16, InfinitiesStayWhereTheyAre) {
+  random::Sequence draw(69);
+  for (const int64_t rows : {1, 2, 4, 5, 14, 40}) {
+    for (int64_t column = 30; column < 34; ++column) {
+      SCOPED_TRACE(testing::Message() << "seed 69, " << rows << " rows, column " << column);
+      Case c(35, 70, rows, exponents(draw, 120, 130));
+      c.inputs[static_cast<size_t>((rows - 1) * c.columns + column)] = f32_to_bf16(INFINITY);
+      c.weights[static_cast<size_t>(7 * c.columns + column)] = f32_to_bf16(-INFINITY);
+      const auto results = c.run(kernels());
+      for (int64_t m = 0; m < rows; ++m) {
+        for (int64_t n = 0; n < c.outputs; ++n) {
+          const float expected = total_of(c, kernels().order, m, n);
+          ASSERT_FALSE(std::isnan(expected));
+          ASSERT_EQ(results[static_cast<size_t>(m * c.outputs + n)], expected)
+              << "row " << m << ", output " << n;
+        }
       }
     }
+  }
+}
+
+// A negative denormal is flushed to -0, to which only -0 is added: even and odd columns alike, so
+// that what a kernel puts in place of the other kind shows.
+TEST_P(Bf16, ZerosKeepTheirSign) {
+  constexpr float kLeast = std::numeric_limits<float>::min();
+  for (const int64_t rows : {1, 4, 5}) {
+    Case c(1, 96, rows, [](bool) { return uint16_t{0}; });
+    const auto set = [&](int64_t column, float weight, float input) {
+      c.weights[static_cast<size_t>(column)] = f32_to_bf16(weight);
+      for (int64_t m = 0; m < rows; ++m)
+        c.inputs[static_cast<size_t>(m * c.columns + column)] = f32_to_bf16(input);
+    };
+    set(0, kLeast * 1.5f, 1.0f);
+    set(32, kLeast * -1.75f, 1.0f);
+    for (const int64_t k : {64, 65}) set(k, -kLeast, 0.5f);
+    for (int64_t k = 66; k < 96; ++k) set(k, -0.0f, 1.0f);
+    for (const float result : c.run(kernels()))
+      EXPECT_EQ(std::bit_cast<uint32_t>(result), 0x80000000u) << rows << " rows, " << result;
   }
 }
 

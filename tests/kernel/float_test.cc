@@ -39,12 +39,14 @@ constexpr FormatCase kFormats[] = {{RealFormat::f32, codec::Id::f32},
 // that faults; and as their codec decodes them.
 struct Weights {
   Weights(random::Sequence& draw, const FormatCase& of, int64_t row_count, int64_t column_count)
+      : Weights(of, row_count, column_count, random_floats(draw, row_count * column_count, 2.0f)) {}
+  Weights(const FormatCase& of, int64_t row_count, int64_t column_count,
+          const std::vector<float>& numbers)
       : format(of.format),
         columns(column_count),
         row_bytes(column_count * codec::get(of.id).block_bytes),
         bytes(row_count * row_bytes + 1),
         values(static_cast<size_t>(row_count * column_count)) {
-    const std::vector<float> numbers = random_floats(draw, row_count * column_count, 2.0f);
     auto* data = reinterpret_cast<std::byte*>(bytes.data() + 1);
     codec::get(of.id).encode(numbers.data(), row_count, columns, data);
     codec::get(of.id).decode(data, row_count, columns, 0, row_count, values.data());
@@ -109,6 +111,31 @@ TEST_P(FloatKernel, DotsInTheDocumentedOrder) {
             }
             ASSERT_EQ(got[outputs], -5.0f);
           }
+        }
+      }
+    }
+  }
+}
+
+// Products that vanish below zero leave -0 in every lane, and so -0 in all, where no zeros stand
+// behind the last column. A bias of +0 makes it +0; no bias is not one of +0.
+TEST_P(FloatKernel, WithoutABiasNothingIsAdded) {
+  for (const FormatCase& format : kFormats) {
+    for (const int64_t columns : {15, 16, 20, 64, 100, 272, 300}) {
+      for (const int64_t outputs : {1, 5, 16}) {
+        const std::vector<float> numbers(static_cast<size_t>(outputs * columns), 0x1p-9f);
+        const Weights weights(format, outputs, columns, numbers);
+        const Guarded<float> bias(std::vector<float>(static_cast<size_t>(outputs), 0.0f));
+        for (const int64_t rows : {1, 2, 3, 4, 9, 20}) {
+          SCOPED_TRACE(testing::Message() << codec::get(format.id).name << ", " << columns
+                                          << " columns, " << outputs << " x " << rows);
+          const Guarded<float> x(
+              std::vector<float>(static_cast<size_t>(rows * columns), -0x1p-149f));
+          const uint32_t expected = columns % 16 != 0 ? 0u : 0x80000000u;
+          for (const float sum : dots(weights, x, rows, outputs))
+            ASSERT_EQ(std::bit_cast<uint32_t>(sum), expected);
+          for (const float sum : dots(weights, x, rows, outputs, bias.data()))
+            ASSERT_EQ(std::bit_cast<uint32_t>(sum), 0u);
         }
       }
     }

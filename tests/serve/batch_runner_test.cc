@@ -125,9 +125,17 @@ TEST_F(BatchRunnerTest, RefusalsAnswerAtOnce) {
       R"({"custom_id":"b","method":"POST","url":"/v1/embeddings","body":{"input":"x"}})",
       R"({"custom_id":"c","method":"POST","url":"/v1/chat/completions",)"
       R"("body":{"messages":[{"role":"user","content":"x"}]}})"};
+  const char* const custom_ids[] = {"a", "b", "c"};
   for (int64_t index = 0; index < std::ssize(bad); ++index)
     lines.start(index, bad[index], batch_ids("x", index));
   ASSERT_EQ(answers_.size(), 3u);
+  for (int64_t index = 0; index < std::ssize(bad); ++index) {
+    EXPECT_TRUE(answers_.at(index).is_error);
+    const JsonBuilder row = JsonBuilder::parse(answers_.at(index).line);
+    EXPECT_EQ(row["custom_id"], custom_ids[index]);
+    EXPECT_EQ(row["id"], batch_ids("x", index).line);
+    EXPECT_EQ(row["response"]["request_id"], batch_ids("x", index).request);
+  }
   EXPECT_EQ(body(0)["error"]["param"], "n");
   EXPECT_EQ(body(1)["error"]["message"], "url: none here");
   EXPECT_EQ(body(2)["error"]["message"], "messages: the model has no chat template");

@@ -5,6 +5,7 @@
 
 #include "serve/openai/error.h"
 #include "serve/refusal.h"
+#include "serve/sampling_members.h"
 
 namespace bittern::serve::openai {
 namespace {
@@ -42,16 +43,12 @@ TEST(ChatRequest, LeastBody) {
 }
 
 TEST(ChatRequest, EveryFieldThatIsHonoured) {
-  const ChatRequest request = read(with(R"(
-      "model": "m", "max_completion_tokens": 7, "temperature": 0.5, "top_p": 0.25, "n": 3,
-      "stop": ["a", "b"], "presence_penalty": 0.1, "frequency_penalty": -0.2, "logprobs": true,
+  const ChatRequest request = read(with(test::kSamplingMembers + R"(,
+      "model": "m", "max_completion_tokens": 7, "n": 3, "stop": ["a", "b"], "logprobs": true,
       "top_logprobs": 4, "logit_bias": {"12": -100, "3": 2.5}, "seed": 99, "top_k": 5,
-      "min_p": 0.01, "typical_p": 0.9, "top_n_sigma": 1.5, "xtc_probability": 0.3,
-      "xtc_threshold": 0.2, "dry_multiplier": 0.8, "dry_base": 1.5, "dry_allowed_length": 3,
-      "dry_penalty_last_n": 64, "dry_sequence_breakers": ["\n"], "repeat_penalty": 1.1,
-      "repeat_last_n": 32, "samplers": ["top_k", "temperature"], "min_tokens": 2,
-      "ignore_eos": true, "stop_token_ids": [1, 2], "priority": -3, "cache_salt": "s",
-      "cache_prompt": false, "stream": true, "stream_options": {"include_usage": true},
+      "repeat_last_n": 32, "min_tokens": 2, "ignore_eos": true, "stop_token_ids": [1, 2],
+      "priority": -3, "cache_salt": "s", "cache_prompt": false, "stream": true,
+      "stream_options": {"include_usage": true},
       "chat_template_kwargs": {"enable_thinking": false}, "reasoning_effort": "low",
       "documents": [{"title": "t", "text": "x"}], "add_generation_prompt": false)"));
   const TextFields& text = request.text;
@@ -74,26 +71,10 @@ TEST(ChatRequest, EveryFieldThatIsHonoured) {
   EXPECT_EQ(request.template_options[1].first, "reasoning_effort");
   EXPECT_EQ(request.documents.list()->size(), 1u);
   const SamplingFields& sampling = text.sampling;
-  EXPECT_EQ(sampling.temperature, 0.5);
-  EXPECT_EQ(sampling.top_p, 0.25);
-  EXPECT_EQ(sampling.presence_penalty, 0.1);
-  EXPECT_EQ(sampling.frequency_penalty, -0.2);
+  test::expect_sampling_members(sampling);
   EXPECT_EQ(sampling.seed, 99);
   EXPECT_EQ(sampling.top_k, 5);
-  EXPECT_EQ(sampling.min_p, 0.01);
-  EXPECT_EQ(sampling.typical_p, 0.9);
-  EXPECT_EQ(sampling.top_n_sigma, 1.5);
-  EXPECT_EQ(sampling.xtc_probability, 0.3);
-  EXPECT_EQ(sampling.xtc_threshold, 0.2);
-  EXPECT_EQ(sampling.dry_multiplier, 0.8);
-  EXPECT_EQ(sampling.dry_base, 1.5);
-  EXPECT_EQ(sampling.dry_allowed_length, 3);
-  EXPECT_EQ(sampling.dry_last_n, 64);
-  EXPECT_EQ(sampling.dry_breakers, std::vector<std::string>{"\n"});
-  EXPECT_EQ(sampling.repeat_penalty, 1.1);
   EXPECT_EQ(sampling.repeat_last_n, 32);
-  EXPECT_EQ(sampling.stages,
-            (std::vector{engine::SamplerStage::top_k, engine::SamplerStage::temperature}));
   ASSERT_EQ(sampling.logit_bias.size(), 2u);
   EXPECT_EQ(sampling.logit_bias[0].token, 12);
   EXPECT_EQ(sampling.logit_bias[0].bias, -100.0f);
@@ -284,7 +265,7 @@ TEST(ChatRequest, RefusalsNameTheField) {
        "unsupported_parameter"},
   };
   for (const auto& [body, param, code] : cases) {
-    const test::Refusal refusal = test::refusal_of([&] { read(body); });
+    const test::Refusal refusal = test::refusal_of([&body = body] { read(body); });
     EXPECT_EQ(refusal.param, param) << body << "\n" << refusal.message;
     EXPECT_EQ(refusal.code, code) << body << "\n" << refusal.message;
     EXPECT_TRUE(refusal.message.starts_with(refusal.param + ": ")) << refusal.message;

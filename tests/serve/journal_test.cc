@@ -61,6 +61,23 @@ TEST_F(JournalTest, WithoutErrorsThereIsNoFileOfThem) {
   EXPECT_FALSE(std::filesystem::exists(errors_));
 }
 
+TEST_F(JournalTest, AnOlderOutputStaysUntilTheNewOneReplacesItAndItsErrors) {
+  folder_.write("out.jsonl", "old\n");
+  folder_.write("out.errors.jsonl", "old errors\n");
+  {
+    Journal killed(path_, input_, kSettings);
+    killed.append(0, line(0), false);
+  }
+  Journal journal(path_, input_, kSettings);
+  EXPECT_EQ(journal.done_count(), 1);
+  for (const int64_t index : {1, 2}) journal.append(index, line(index), false);
+  EXPECT_EQ(read_all(output_), "old\n");
+  EXPECT_EQ(read_all(errors_), "old errors\n");
+  journal.finish(output_, errors_);
+  EXPECT_EQ(read_all(output_), line(0) + "\n" + line(1) + "\n" + line(2) + "\n");
+  EXPECT_FALSE(std::filesystem::exists(errors_));
+}
+
 // Cut at every byte: what has its line is kept, and only that.
 TEST_F(JournalTest, AKillAtAnyByteLosesNothingAndRepeatsNothing) {
   std::string whole;

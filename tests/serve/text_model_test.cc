@@ -6,6 +6,7 @@
 #include "format/checkpoint.h"
 #include "format/vocab.h"
 #include "serve/refusal.h"
+#include "serve/sampling_members.h"
 
 namespace bittern::serve::openai {
 namespace {
@@ -79,15 +80,11 @@ TEST_F(TextModelTest, WithoutAnyLimitAChatEndsWithTheContextAndACompletionWith16
 }
 
 TEST_F(TextModelTest, EveryFieldReachesTheEngine) {
-  const engine::Request request = chat_with(R"(
-      "max_tokens": 7, "temperature": 0.5, "top_p": 0.25, "n": 3, "stop": "END",
-      "presence_penalty": 0.1, "frequency_penalty": -0.2, "logprobs": true, "top_logprobs": 4,
-      "logit_bias": {"12": -100}, "seed": 99, "top_k": -1, "min_p": 0.01, "typical_p": 0.9,
-      "top_n_sigma": 1.5, "xtc_probability": 0.3, "xtc_threshold": 0.2, "dry_multiplier": 0.8,
-      "dry_base": 1.5, "dry_allowed_length": 3, "dry_penalty_last_n": 64,
-      "dry_sequence_breakers": ["x"], "repeat_penalty": 1.1, "repeat_last_n": -1,
-      "samplers": ["top_k"], "min_tokens": 2, "ignore_eos": true, "stop_token_ids": [5],
-      "priority": -3, "cache_salt": "s", "cache_prompt": false)");
+  const engine::Request request = chat_with(test::kSamplingMembers + R"(,
+      "max_tokens": 7, "n": 3, "stop": "END", "logprobs": true, "top_logprobs": 4,
+      "logit_bias": {"12": -100}, "seed": 99, "top_k": -1, "repeat_last_n": -1, "min_tokens": 2,
+      "ignore_eos": true, "stop_token_ids": [5], "priority": -3, "cache_salt": "s",
+      "cache_prompt": false)");
   EXPECT_EQ(request.max_tokens, 7);
   EXPECT_EQ(request.choices, 3);
   EXPECT_EQ(request.stops, std::vector<std::string>{"END"});
@@ -99,25 +96,10 @@ TEST_F(TextModelTest, EveryFieldReachesTheEngine) {
   EXPECT_EQ(request.tenant, "s");
   EXPECT_FALSE(request.reuse_prefix);
   const engine::SamplingOptions& sampling = request.sampling;
-  EXPECT_EQ(sampling.temperature, 0.5);
-  EXPECT_EQ(sampling.top_p, 0.25);
-  EXPECT_EQ(sampling.presence_penalty, 0.1);
-  EXPECT_EQ(sampling.frequency_penalty, -0.2);
+  test::expect_sampling_members(sampling);
   EXPECT_EQ(sampling.seed, 99u);
   EXPECT_EQ(sampling.top_k, 0);
-  EXPECT_EQ(sampling.min_p, 0.01);
-  EXPECT_EQ(sampling.typical_p, 0.9);
-  EXPECT_EQ(sampling.top_n_sigma, 1.5);
-  EXPECT_EQ(sampling.xtc_probability, 0.3);
-  EXPECT_EQ(sampling.xtc_threshold, 0.2);
-  EXPECT_EQ(sampling.dry_multiplier, 0.8);
-  EXPECT_EQ(sampling.dry_base, 1.5);
-  EXPECT_EQ(sampling.dry_allowed_length, 3);
-  EXPECT_EQ(sampling.dry_last_n, 64);
-  EXPECT_EQ(sampling.dry_breakers, std::vector<std::string>{"x"});
-  EXPECT_EQ(sampling.repeat_penalty, 1.1);
   EXPECT_EQ(sampling.repeat_last_n, model_.context);
-  EXPECT_EQ(sampling.stages, std::vector{engine::SamplerStage::top_k});
   ASSERT_EQ(sampling.logit_bias.size(), 1u);
   EXPECT_EQ(sampling.logit_bias[0].token, 12);
   EXPECT_EQ(chat_with(R"("seed": -5)").sampling.seed, kSeed);
@@ -196,7 +178,7 @@ TEST_F(TextModelTest, WhatCannotBeRunNamesTheField) {
       {R"("grammar": "none")", "grammar", "invalid_value"},
   };
   for (const auto& [members, param, code] : cases) {
-    const test::Refusal refusal = test::refusal_of([&] { chat_with(members); });
+    const test::Refusal refusal = test::refusal_of([&, &members = members] { chat_with(members); });
     EXPECT_EQ(refusal.param, param) << members << "\n" << refusal.message;
     EXPECT_EQ(refusal.code, code) << members << "\n" << refusal.message;
   }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from ctypes import byref, c_char_p, c_int32, sizeof
-from typing import Any, Mapping, Sequence, TypedDict, Union
+from typing import Any, Iterable, Mapping, Sequence, TypedDict, Union
 
 from bittern import _structs as s
 from bittern._library import Handle, check, library
@@ -133,6 +134,8 @@ class PreparedOptions:
             text = encoded_prompt(prompt)
             self.struct.prompt, self.struct.prompt_bytes = text, len(text)
             self._kept.append(text)
+        elif isinstance(prompt, bytes) or not isinstance(prompt, Iterable):
+            raise TypeError(f"prompt: a str or token ids expected, got {type(prompt).__name__}")
         else:
             array, count = token_array(prompt, "prompt")
             self._kept.append(array)
@@ -145,7 +148,7 @@ class PreparedOptions:
     def _set(self, name: str, value: Any) -> None:
         struct = self.struct
         if name in _REALS:
-            setattr(struct, name, float(value))
+            self._set_real(name, value)
         elif name in _INTEGERS:
             self._set_integer(name, value)
         elif name in _FLAGS:
@@ -175,11 +178,20 @@ class PreparedOptions:
             self._kept.append(bias_array)
             struct.logit_bias, struct.logit_bias_count = bias_array, len(entries)
         else:
-            known = ", ".join(GenerateOptions.__annotations__)
-            raise TypeError(f"unknown option {name!r}; there are: {known}")
+            known = list(GenerateOptions.__annotations__)
+            nearest = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are: {', '.join(known)}"
+            raise TypeError(f"unknown option {name!r}; {hint}")
+
+    def _set_real(self, name: str, value: Any) -> None:
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"{name}: a number expected, got {value!r}")
+        setattr(self.struct, name, float(value))
 
     def _set_integer(self, name: str, value: Any) -> None:
         least, most = _INTEGERS[name]
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"{name}: an integer expected, got {value!r}")
         number = int(value)
         if number != value or not least <= number <= most:
             raise UsageError(f"{name}: an integer from {least} to {most} expected, got {value}")

@@ -60,10 +60,11 @@ void Batch::declare(Flags& flags) {
   flags.text({"--errors", "FILE",
               "Where refused requests go; OUT.errors.jsonl by default. Not made without any."},
              &errors_);
-  flags.toggle({"--overwrite", "",
-                "Replace an output that is there, and forget its journal where "
-                "that is of another input or other settings."},
-               &overwrite_);
+  flags.toggle(
+      {"--overwrite", "",
+       "Replace an output that is there, once the new one is whole; forget its journal where "
+       "that is of another input or other settings."},
+      &overwrite_);
   flags.integer({"--parallel", "N", "Texts that are made at once; 16 by default."},
                 &flags_.parallel, 1, kParallelMax);
   flags.integer({"-n,--max-tokens", "N",
@@ -104,6 +105,12 @@ void Batch::check_paths() const {
       if (fs::absolute(paths[i]).lexically_normal() == fs::absolute(paths[k]).lexically_normal())
         fail(ErrorKind::usage, "batch: {}: two of input, output and errors have this name",
              paths[i].string());
+  }
+  for (const fs::path& path : {output(), errors()}) {
+    if (const fs::path folder = fs::absolute(path).parent_path(); !fs::is_directory(folder))
+      fail(ErrorKind::usage, "batch: {}: there is no folder {}", path.string(), folder.string());
+    if (fs::is_directory(path))
+      fail(ErrorKind::usage, "batch: {}: a file expected, got a folder", path.string());
   }
   if (overwrite_ || fs::exists(partial())) return;
   for (const fs::path& path : {output(), errors()})
@@ -169,10 +176,9 @@ int Batch::run(const Log& log) {
   check_paths();
   const serve::BatchInput input = read_input(log);
   const BatchAnswerer loaded = load_batch_answerer(flags_, decide_seed(), log);
-  if (overwrite_) {
-    for (const fs::path& path : {output(), errors()}) fs::remove(path);
-    if (!serve::Journal::belongs_to(partial(), input, loaded.settings)) fs::remove(partial());
-  }
+  // An output that is there stays until the new one is whole (Journal::finish).
+  if (overwrite_ && !serve::Journal::belongs_to(partial(), input, loaded.settings))
+    fs::remove(partial());
   serve::Journal journal(partial(), input, loaded.settings);
   if (journal.done_count() > 0 || journal.cut_bytes() > 0)
     log.info("going on: {} of {} requests are done", journal.done_count(), input.size());

@@ -210,8 +210,8 @@ engine::Request Run::request(const engine::Session& session, std::vector<int32_t
   const auto at_most_all = [&](std::optional<int64_t> count) {
     return count ? std::optional(std::min(*count, token_count)) : std::nullopt;
   };
-  const engine::SamplingOptions defaults = engine::default_sampling(model.generation);
-  engine::validate(defaults, ErrorKind::bad_input, model.config.file);
+  const engine::SamplingOptions defaults =
+      engine::default_sampling(model.generation, model.config.file);
   engine::Request request;
   request.prompt = std::move(ids);
   request.sampling = sampling_flags_.over(defaults, context, token_count);

@@ -60,9 +60,12 @@ void read_array(ByteReader& reader, const std::string& key, MetadataValue& value
   const bool strings = value.element_type == ValueType::string;
   const uint64_t width =
       strings ? kStringBytesMin : static_cast<uint64_t>(value_bytes(value.element_type));
-  if (count > kArrayElementsMax || count > reader.remaining() / width)
+  if (count > reader.remaining() / width)
+    bad_input("{}: {}: at most {} elements fit into the {} bytes left, got {}", reader.file_name(),
+              key, reader.remaining() / width, reader.remaining(), count);
+  if (count > kArrayElementsMax)
     bad_input("{}: {}: an array of at most {} elements expected, got {}", reader.file_name(), key,
-              std::min(kArrayElementsMax, reader.remaining() / width), count);
+              kArrayElementsMax, count);
   value.count = static_cast<int64_t>(count);
   if (!strings) {
     const Bytes bytes = reader.take(count * width, key);

@@ -140,60 +140,65 @@ template <int64_t kBytes>
 }
 
 // Queries from `query` on, 16 columns from 16 * `vector` on.
-template <typename Element, int kQueries, int kVectors>
-[[gnu::always_inline]] inline void product_tile(const PanelProduct& job, int64_t query,
-                                                int64_t vector) {
-  constexpr int64_t kVectorBytes = kLanes * Element::kBytes;
-  float* const out = job.out + query * job.out_stride + vector * kLanes;
-  Lanes total[kQueries][kVectors];
+template <typename Element>
+struct ProductTile {
+  template <int kQueries, int kVectors>
+  [[gnu::always_inline]] static inline void multiply(const PanelProduct& job, int64_t query,
+                                                     int64_t vector) {
+    constexpr int64_t kVectorBytes = kLanes * Element::kBytes;
+    float* const out = job.out + query * job.out_stride + vector * kLanes;
+    Lanes total[kQueries][kVectors];
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
+    for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v)
-      total[q][v] = job.accumulate ? load(out + q * job.out_stride + v * kLanes) : broadcast(0.0f);
-  }
-  const int64_t row_bytes = job.columns * Element::kBytes;
-  for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-    const PanelPiece& rows = job.pieces[piece];
-    const float* in = job.in + query * job.in_stride + rows.first;
-    const auto* row = static_cast<const uint8_t*>(rows.rows) + vector * kVectorBytes;
-    int64_t r = 0;
-    for (int part = 0; part < 2; ++part) {
-      Leg leg = leg_of<kFloatAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-      for (; r < leg.end; ++r, ++in, row += row_bytes, leg.ahead += row_bytes) {
-        fetch<kVectors * kVectorBytes>(leg.ahead);
-        Lanes values[kVectors];
+      for (int v = 0; v < kVectors; ++v)
+        total[q][v] =
+            job.accumulate ? load(out + q * job.out_stride + v * kLanes) : broadcast(0.0f);
+    }
+    const int64_t row_bytes = job.columns * Element::kBytes;
+    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
+      const PanelPiece& rows = job.pieces[piece];
+      const float* in = job.in + query * job.in_stride + rows.first;
+      const auto* row = static_cast<const uint8_t*>(rows.rows) + vector * kVectorBytes;
+      int64_t r = 0;
+      for (int part = 0; part < 2; ++part) {
+        Leg leg = leg_of<kFloatAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
+        for (; r < leg.end; ++r, ++in, row += row_bytes, leg.ahead += row_bytes) {
+          fetch<kVectors * kVectorBytes>(leg.ahead);
+          Lanes values[kVectors];
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) values[v] = Element::at(row + v * kVectorBytes);
+          for (int v = 0; v < kVectors; ++v) values[v] = Element::at(row + v * kVectorBytes);
 #pragma GCC unroll 8
-        for (int q = 0; q < kQueries; ++q) {
-          const Lanes x = broadcast(in[q * job.in_stride]);
+          for (int q = 0; q < kQueries; ++q) {
+            const Lanes x = broadcast(in[q * job.in_stride]);
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) total[q][v] = fma(x, values[v], total[q][v]);
+            for (int v = 0; v < kVectors; ++v) total[q][v] = fma(x, values[v], total[q][v]);
+          }
         }
       }
     }
-  }
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
+    for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) store(out + q * job.out_stride + v * kLanes, total[q][v]);
+      for (int v = 0; v < kVectors; ++v) store(out + q * job.out_stride + v * kLanes, total[q][v]);
+    }
   }
-}
+};
 
-template <typename Element>
-struct ProductRun {
+// All columns in tiles of product_vectors(), what is left one vector at a time.
+template <typename Tile>
+struct ColumnRun {
   static constexpr int kMost = kProductQueries;
 
-  template <int kQueries>
-  static void run(const PanelProduct& job, int64_t query) {
+  template <int kQueries, typename Job>
+  static void run(const Job& job, int64_t query) {
     constexpr int kVectors = product_vectors(kQueries);
     const int64_t vectors = job.columns / kLanes;
     int64_t vector = 0;
     for (; vector + kVectors <= vectors; vector += kVectors)
-      product_tile<Element, kQueries, kVectors>(job, query, vector);
+      Tile::template multiply<kQueries, kVectors>(job, query, vector);
     if constexpr (kVectors > 1) {
-      for (; vector < vectors; ++vector) product_tile<Element, kQueries, 1>(job, query, vector);
+      for (; vector < vectors; ++vector) Tile::template multiply<kQueries, 1>(job, query, vector);
     }
   }
 };
@@ -235,8 +240,8 @@ template <typename Run, typename Job>
   }
 }
 
-void products_f32(const PanelProduct& job) { each_run<ProductRun<F32Element>>(job); }
-void products_f16(const PanelProduct& job) { each_run<ProductRun<F16Element>>(job); }
+void products_f32(const PanelProduct& job) { each_run<ColumnRun<ProductTile<F32Element>>>(job); }
+void products_f16(const PanelProduct& job) { each_run<ColumnRun<ProductTile<F16Element>>>(job); }
 
 [[gnu::always_inline]] inline int32_t load_i32(const void* from) {
   int32_t value;

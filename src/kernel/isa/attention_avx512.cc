@@ -92,64 +92,55 @@ struct KeyRun {
 
 void key_dots(const KeyDots& job) { each_run<KeyRun>(job); }
 
-template <int kQueries, int kVectors>
-[[gnu::always_inline]] inline void value_tile(const ValueDots& job, int64_t query, int64_t vector) {
-  __m512i total[kQueries][kVectors];
+struct ValueTile {
+  template <int kQueries, int kVectors>
+  [[gnu::always_inline]] static inline void multiply(const ValueDots& job, int64_t query,
+                                                     int64_t vector) {
+    __m512i total[kQueries][kVectors];
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
+    for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) total[q][v] = _mm512_setzero_si512();
-  }
-  const int64_t row_bytes = job.columns * kValueCodeRow;
-  for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-    const PanelPiece& rows = job.pieces[piece];
-    const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
-    const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
-    int64_t r = 0;
-    for (int part = 0; part < 2; ++part) {
-      Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-      for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
-        fetch<32 * kVectors>(leg.ahead);
-        __m512i values[kVectors];
+      for (int v = 0; v < kVectors; ++v) total[q][v] = _mm512_setzero_si512();
+    }
+    const int64_t row_bytes = job.columns * kValueCodeRow;
+    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
+      const PanelPiece& rows = job.pieces[piece];
+      const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
+      const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
+      int64_t r = 0;
+      for (int part = 0; part < 2; ++part) {
+        Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
+        for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
+          fetch<32 * kVectors>(leg.ahead);
+          __m512i values[kVectors];
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          __m256i bytes;
-          __builtin_memcpy(&bytes, row + 32 * v, sizeof(bytes));
-          values[v] = _mm512_cvtepi8_epi16(bytes);
-        }
+          for (int v = 0; v < kVectors; ++v) {
+            __m256i bytes;
+            __builtin_memcpy(&bytes, row + 32 * v, sizeof(bytes));
+            values[v] = _mm512_cvtepi8_epi16(bytes);
+          }
 #pragma GCC unroll 8
-        for (int q = 0; q < kQueries; ++q) {
-          const __m512i x = _mm512_set1_epi32(load_i32(codes + q * kAttendChunk));
+          for (int q = 0; q < kQueries; ++q) {
+            const __m512i x = _mm512_set1_epi32(load_i32(codes + q * kAttendChunk));
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) add_pairs(total[q][v], values[v], x);
+            for (int v = 0; v < kVectors; ++v) add_pairs(total[q][v], values[v], x);
+          }
         }
       }
     }
-  }
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
-    const __m512 factor = _mm512_set1_ps(job.factors[query + q]);
+    for (int q = 0; q < kQueries; ++q) {
+      const __m512 factor = _mm512_set1_ps(job.factors[query + q]);
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      _mm512_storeu_ps(job.out + (query + q) * job.out_stride + 16 * (vector + v),
-                       _mm512_mul_ps(_mm512_cvtepi32_ps(total[q][v]), factor));
+      for (int v = 0; v < kVectors; ++v) {
+        _mm512_storeu_ps(job.out + (query + q) * job.out_stride + 16 * (vector + v),
+                         _mm512_mul_ps(_mm512_cvtepi32_ps(total[q][v]), factor));
+      }
     }
-  }
-}
-
-struct ValueRun {
-  static constexpr int kMost = kProductQueries;
-
-  template <int kQueries>
-  static void run(const ValueDots& job, int64_t query) {
-    const int64_t vectors = job.columns / 16;
-    if (vectors == 4) return value_tile<kQueries, 4>(job, query, 0);
-    for (int64_t vector = 0; vector < vectors; ++vector)
-      value_tile<kQueries, 1>(job, query, vector);
   }
 };
 
-void value_dots(const ValueDots& job) { each_run<ValueRun>(job); }
+void value_dots(const ValueDots& job) { each_run<ColumnRun<ValueTile>>(job); }
 
 }  // namespace
 

@@ -99,73 +99,60 @@ struct Values {
           {vmovl_s8(vget_low_s8(odd)), vmovl_high_s8(odd)}};
 }
 
-template <int kQueries, int kVectors>
-[[gnu::always_inline]] inline void value_tile(const ValueDots& job, int64_t query, int64_t vector) {
-  constexpr int kRegisters = kQuarters * kVectors;
-  int32x4_t total[kQueries][kRegisters];
+struct ValueTile {
+  template <int kQueries, int kVectors>
+  [[gnu::always_inline]] static inline void multiply(const ValueDots& job, int64_t query,
+                                                     int64_t vector) {
+    constexpr int kRegisters = kQuarters * kVectors;
+    int32x4_t total[kQueries][kRegisters];
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
+    for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kRegisters; ++v) total[q][v] = vdupq_n_s32(0);
-  }
-  const int64_t row_bytes = job.columns * kValueCodeRow;
-  for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-    const PanelPiece& rows = job.pieces[piece];
-    const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
-    const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
-    int64_t r = 0;
-    for (int part = 0; part < 2; ++part) {
-      Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-      for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
-        fetch<32 * kVectors>(leg.ahead);
+      for (int v = 0; v < kRegisters; ++v) total[q][v] = vdupq_n_s32(0);
+    }
+    const int64_t row_bytes = job.columns * kValueCodeRow;
+    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
+      const PanelPiece& rows = job.pieces[piece];
+      const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
+      const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
+      int64_t r = 0;
+      for (int part = 0; part < 2; ++part) {
+        Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
+        for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
+          fetch<32 * kVectors>(leg.ahead);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
-          const Values values = load_values(row + 32 * v);
+          for (int v = 0; v < kVectors; ++v) {
+            const Values values = load_values(row + 32 * v);
 #pragma GCC unroll 8
-          for (int q = 0; q < kQueries; ++q) {
-            const int16x4_t x =
-                vreinterpret_s16_s32(vdup_n_s32(load_i32(codes + q * kAttendChunk)));
+            for (int q = 0; q < kQueries; ++q) {
+              const int16x4_t x =
+                  vreinterpret_s16_s32(vdup_n_s32(load_i32(codes + q * kAttendChunk)));
 #pragma GCC unroll 2
-            for (int half = 0; half < 2; ++half) {
-              int32x4_t& low = total[q][kQuarters * v + 2 * half];
-              int32x4_t& high = total[q][kQuarters * v + 2 * half + 1];
-              low = vmlal_lane_s16(low, vget_low_s16(values.even[half]), x, 0);
-              low = vmlal_lane_s16(low, vget_low_s16(values.odd[half]), x, 1);
-              high = vmlal_high_lane_s16(high, values.even[half], x, 0);
-              high = vmlal_high_lane_s16(high, values.odd[half], x, 1);
+              for (int half = 0; half < 2; ++half) {
+                int32x4_t& low = total[q][kQuarters * v + 2 * half];
+                int32x4_t& high = total[q][kQuarters * v + 2 * half + 1];
+                low = vmlal_lane_s16(low, vget_low_s16(values.even[half]), x, 0);
+                low = vmlal_lane_s16(low, vget_low_s16(values.odd[half]), x, 1);
+                high = vmlal_high_lane_s16(high, values.even[half], x, 0);
+                high = vmlal_high_lane_s16(high, values.odd[half], x, 1);
+              }
             }
           }
         }
       }
     }
-  }
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
+    for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kRegisters; ++v) {
-      vst1q_f32(job.out + (query + q) * job.out_stride + 16 * vector + 4 * v,
-                vmulq_n_f32(vcvtq_f32_s32(total[q][v]), job.factors[query + q]));
-    }
-  }
-}
-
-struct ValueRun {
-  static constexpr int kMost = kProductQueries;
-
-  template <int kQueries>
-  static void run(const ValueDots& job, int64_t query) {
-    constexpr int kVectors = product_vectors(kQueries);
-    const int64_t vectors = job.columns / kLanes;
-    int64_t vector = 0;
-    for (; vector + kVectors <= vectors; vector += kVectors)
-      value_tile<kQueries, kVectors>(job, query, vector);
-    if constexpr (kVectors > 1) {
-      for (; vector < vectors; ++vector) value_tile<kQueries, 1>(job, query, vector);
+      for (int v = 0; v < kRegisters; ++v) {
+        vst1q_f32(job.out + (query + q) * job.out_stride + 16 * vector + 4 * v,
+                  vmulq_n_f32(vcvtq_f32_s32(total[q][v]), job.factors[query + q]));
+      }
     }
   }
 };
 
-void value_dots(const ValueDots& job) { each_run<ValueRun>(job); }
+void value_dots(const ValueDots& job) { each_run<ColumnRun<ValueTile>>(job); }
 
 }  // namespace
 

@@ -1,62 +1,49 @@
 // Values of int8 in 256-bit registers, for ISA files that give add_pairs(): eight int32 lanes that
 // each gain two products of int16.
 
-template <int kQueries, int kVectors>
-[[gnu::always_inline]] inline void value_tile(const ValueDots& job, int64_t query, int64_t vector) {
-  constexpr int kHalves = 2 * kVectors;  // of 8 columns
-  __m256i total[kQueries][kHalves];
+struct ValueTile {
+  template <int kQueries, int kVectors>
+  [[gnu::always_inline]] static inline void multiply(const ValueDots& job, int64_t query,
+                                                     int64_t vector) {
+    constexpr int kHalves = 2 * kVectors;  // of 8 columns
+    __m256i total[kQueries][kHalves];
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
+    for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 8
-    for (int h = 0; h < kHalves; ++h) total[q][h] = _mm256_setzero_si256();
-  }
-  const int64_t row_bytes = job.columns * kValueCodeRow;
-  for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-    const PanelPiece& rows = job.pieces[piece];
-    const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
-    const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
-    int64_t r = 0;
-    for (int part = 0; part < 2; ++part) {
-      Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-      for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
-        fetch<16 * kHalves>(leg.ahead);
-        __m256i values[kHalves];
+      for (int h = 0; h < kHalves; ++h) total[q][h] = _mm256_setzero_si256();
+    }
+    const int64_t row_bytes = job.columns * kValueCodeRow;
+    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
+      const PanelPiece& rows = job.pieces[piece];
+      const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
+      const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
+      int64_t r = 0;
+      for (int part = 0; part < 2; ++part) {
+        Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
+        for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
+          fetch<16 * kHalves>(leg.ahead);
+          __m256i values[kHalves];
 #pragma GCC unroll 8
-        for (int h = 0; h < kHalves; ++h) values[h] = _mm256_cvtepi8_epi16(load_16(row + 16 * h));
+          for (int h = 0; h < kHalves; ++h) values[h] = _mm256_cvtepi8_epi16(load_16(row + 16 * h));
 #pragma GCC unroll 8
-        for (int q = 0; q < kQueries; ++q) {
-          const __m256i x = _mm256_set1_epi32(load_i32(codes + q * kAttendChunk));
+          for (int q = 0; q < kQueries; ++q) {
+            const __m256i x = _mm256_set1_epi32(load_i32(codes + q * kAttendChunk));
 #pragma GCC unroll 8
-          for (int h = 0; h < kHalves; ++h) add_pairs(total[q][h], values[h], x);
+            for (int h = 0; h < kHalves; ++h) add_pairs(total[q][h], values[h], x);
+          }
         }
       }
     }
-  }
 #pragma GCC unroll 8
-  for (int q = 0; q < kQueries; ++q) {
-    const __m256 factor = _mm256_set1_ps(job.factors[query + q]);
+    for (int q = 0; q < kQueries; ++q) {
+      const __m256 factor = _mm256_set1_ps(job.factors[query + q]);
 #pragma GCC unroll 8
-    for (int h = 0; h < kHalves; ++h) {
-      _mm256_storeu_ps(job.out + (query + q) * job.out_stride + 16 * vector + 8 * h,
-                       _mm256_mul_ps(_mm256_cvtepi32_ps(total[q][h]), factor));
-    }
-  }
-}
-
-struct ValueRun {
-  static constexpr int kMost = kProductQueries;
-
-  template <int kQueries>
-  static void run(const ValueDots& job, int64_t query) {
-    constexpr int kVectors = product_vectors(kQueries);
-    const int64_t vectors = job.columns / 16;
-    int64_t vector = 0;
-    for (; vector + kVectors <= vectors; vector += kVectors)
-      value_tile<kQueries, kVectors>(job, query, vector);
-    if constexpr (kVectors > 1) {
-      for (; vector < vectors; ++vector) value_tile<kQueries, 1>(job, query, vector);
+      for (int h = 0; h < kHalves; ++h) {
+        _mm256_storeu_ps(job.out + (query + q) * job.out_stride + 16 * vector + 8 * h,
+                         _mm256_mul_ps(_mm256_cvtepi32_ps(total[q][h]), factor));
+      }
     }
   }
 };
 
-void value_dots(const ValueDots& job) { each_run<ValueRun>(job); }
+void value_dots(const ValueDots& job) { each_run<ColumnRun<ValueTile>>(job); }

@@ -12,9 +12,9 @@
 //
 // Few rows, which wait for memory anyway, take the weights through vdpbf16ps, each line once with
 // its odd columns masked and once with its even ones, so that even and odd products have chains of
-// their own: TDPBF16PS to the bit, at half the rate of the plain instruction. (Where a weight or
-// activation is infinite, the masked product is NaN a chain earlier; the total is NaN or infinite
-// either way.)
+// their own, at half the rate of the plain instruction. What is masked is -0 of the weights and +0
+// of the activations: its product, -0, is the one number that changes no sum, zeros of either sign,
+// infinities and NaN included. So it is TDPBF16PS to the bit on any numbers.
 
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc 12's _mm512_undefined_* are variables initialised with themselves, and it warns about them.
@@ -144,6 +144,12 @@ void many_rows(const Bf16Dots& job) {
 
 // ---- few rows
 
+// `line` where `mask` is set, -0 in the other half of each dword.
+[[gnu::always_inline]] inline __m512i weights_of(__m512i line, __m512i mask, __m512i minus_zero) {
+  constexpr int kAndThenOr = 0xea;  // (line & mask) | minus_zero
+  return _mm512_ternarylogic_epi32(line, mask, minus_zero, kAndThenOr);
+}
+
 [[gnu::always_inline]] inline void add_pairs(__m512& total, __m512i weights, __m512i pair) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(total) : "v"(weights), "v"(pair));
 }
@@ -154,6 +160,8 @@ void stream_rows(const Bf16Dots& job, int64_t strip) {
   const int64_t strip_bytes = job.columns / 2 * kBf16LineBytes;
   const uint8_t* weights = job.strips + strip * strip_bytes;
   const __m512i odd_columns = _mm512_set1_epi32(INT32_C(-0x10000));
+  const __m512i even_columns = _mm512_set1_epi32(0xffff);
+  const __m512i even_zeros = _mm512_set1_epi32(0x8000), odd_zeros = _mm512_set1_epi32(INT32_MIN);
   __m512 total[kRows][kStrips], even[kRows][kStrips], odd[kRows][kStrips];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -173,18 +181,20 @@ void stream_rows(const Bf16Dots& job, int64_t strip) {
       for (int s = 0; s < kStrips; ++s) {
         __builtin_prefetch(weights + s * strip_bytes + kStreamAhead);
         const __m512i line = _mm512_load_si512(weights + s * strip_bytes);
-        odds[s] = _mm512_and_si512(line, odd_columns);
-        evens[s] = _mm512_andnot_si512(odd_columns, line);
+        odds[s] = weights_of(line, odd_columns, even_zeros);
+        evens[s] = weights_of(line, even_columns, odd_zeros);
       }
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         int32_t bits;
         __builtin_memcpy(&bits, pair + r * kBf16Panel, sizeof(bits));
         const __m512i both = _mm512_set1_epi32(bits);
+        const __m512i x_even = _mm512_and_si512(both, even_columns);
+        const __m512i x_odd = _mm512_and_si512(both, odd_columns);
 #pragma GCC unroll 16
         for (int s = 0; s < kStrips; ++s) {
-          add_pairs(even[r][s], evens[s], both);
-          add_pairs(odd[r][s], odds[s], both);
+          add_pairs(even[r][s], evens[s], x_even);
+          add_pairs(odd[r][s], odds[s], x_odd);
         }
       }
     }

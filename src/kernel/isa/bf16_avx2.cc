@@ -17,10 +17,6 @@ namespace {
 constexpr int kTileStrips = 1, kTileRows = 6;
 constexpr int kFewStrips = 2, kFewRows = 3;
 
-[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
-  return FloatPart(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
-}
-
 #include "kernel/isa/bf16_encode.inl"
 
 #include "kernel/isa/bf16_totals.inl"

@@ -24,10 +24,6 @@ namespace {
 constexpr int kTileStrips = 2, kTileRows = 12;
 constexpr int kFewStrips = 4, kFewRows = 6;
 
-[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
-  return FloatPart(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
-}
-
 #include "kernel/isa/bf16_encode.inl"
 
 #include "kernel/isa/bf16_totals.inl"

@@ -1,5 +1,5 @@
-// bf16 products by fused multiply-adds in the order of pairs (bf16.h), over lanes.inl and
-// fma_part() of the ISA file: a bf16 is the upper half of a float, so a line of weights is two
+// bf16 products by fused multiply-adds in the order of pairs (bf16.h), over
+// lanes_*.inl: a bf16 is the upper half of a float, so a line of weights is two
 // vectors after a mask and a shift, the odd columns and the even ones.
 //
 // The ISA file sets kTileStrips x kTileRows, the tile of many rows, and kFewStrips x kFewRows.

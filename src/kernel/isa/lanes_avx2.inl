@@ -1,5 +1,5 @@
-// What AVX2 with FMA and F16C gives the shared sources: a virtual vector is two ymm. Included in the
-// unnamed namespace of an ISA file, before them.
+// What AVX2 with FMA and F16C gives the shared sources: a virtual vector is two ymm. Included in
+// the unnamed namespace of an ISA file, before them.
 
 constexpr int kPartBytes = 32;
 
@@ -21,11 +21,13 @@ constexpr int kPartBytes = 32;
   return result;
 }
 
+[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
+  return FloatPart(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+}
+
 [[gnu::always_inline]] inline Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   Lanes result;
-  for (int i = 0; i < kParts; ++i)
-    result.part[i] =
-        FloatPart(_mm256_fmadd_ps(__m256(a.part[i]), __m256(b.part[i]), __m256(c.part[i])));
+  for (int i = 0; i < kParts; ++i) result.part[i] = fma_part(a.part[i], b.part[i], c.part[i]);
   return result;
 }
 

@@ -15,8 +15,12 @@ constexpr int kPartBytes = 64;
   return {{FloatPart(_mm512_min_ps(__m512(a.part[0]), __m512(b.part[0])))}};
 }
 
+[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
+  return FloatPart(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+}
+
 [[gnu::always_inline]] inline Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
-  return {{FloatPart(_mm512_fmadd_ps(__m512(a.part[0]), __m512(b.part[0]), __m512(c.part[0])))}};
+  return {{fma_part(a.part[0], b.part[0], c.part[0])}};
 }
 
 [[gnu::always_inline]] inline __m128i load_16(const void* from) {

@@ -12,15 +12,13 @@ constexpr int kPartBytes = 16;
 // Lane by lane a > b ? a : b (smaller: a < b ? a : b); a NaN in a is passed over.
 [[gnu::always_inline]] inline Lanes larger(const Lanes& a, const Lanes& b) {
   Lanes result;
-  for (int i = 0; i < kParts; ++i)
-    result.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+  for (int i = 0; i < kParts; ++i) result.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
   return result;
 }
 
 [[gnu::always_inline]] inline Lanes smaller(const Lanes& a, const Lanes& b) {
   Lanes result;
-  for (int i = 0; i < kParts; ++i)
-    result.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
+  for (int i = 0; i < kParts; ++i) result.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
   return result;
 }
 
@@ -42,12 +40,15 @@ constexpr int kPartBytes = 16;
 #endif
 }
 
+[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
+  FloatPart result;
+  for (int i = 0; i < kPartLanes; ++i) result[i] = fused(a[i], b[i], c[i]);
+  return result;
+}
+
 [[gnu::always_inline]] inline Lanes fma(const Lanes& a, const Lanes& b, const Lanes& c) {
   Lanes result;
-  for (int i = 0; i < kParts; ++i) {
-    for (int j = 0; j < kPartLanes; ++j)
-      result.part[i][j] = fused(a.part[i][j], b.part[i][j], c.part[i][j]);
-  }
+  for (int i = 0; i < kParts; ++i) result.part[i] = fma_part(a.part[i], b.part[i], c.part[i]);
   return result;
 }
 

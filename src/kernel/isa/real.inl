@@ -6,7 +6,6 @@
 //   kDirectWeights       weight rows of a tile of one row, twice as many for f32
 //   kPanelWeights, kPanelRows  the tile of a panel, in parts of a virtual vector
 // and defines
-//   fma_part           of one part of a virtual vector
 //   load_bytes, load_halves   16 of 8 or 16 bits to 32, zeros above
 //   load_upper_halves  16 bytes, each the upper byte of a half (E5M2), as floats
 //   load_lower_halves  16 bytes, each the sign of a half and, after a zero, its next seven bits

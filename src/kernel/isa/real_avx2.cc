@@ -26,10 +26,6 @@ struct IntLanes {
   IntPart part[kParts];
 };
 
-[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
-  return FloatPart(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
-}
-
 [[gnu::always_inline]] inline IntLanes load_bytes(const uint8_t* from) {
   const __m128i bytes = load_16(from);
   const auto low = IntPart(_mm256_cvtepu8_epi32(bytes));

@@ -33,10 +33,6 @@ struct IntLanes {
   IntPart part[kParts];
 };
 
-[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
-  return FloatPart(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
-}
-
 [[gnu::always_inline]] inline IntLanes load_bytes(const uint8_t* from) {
   return {{IntPart(_mm512_cvtepu8_epi32(load_16(from)))}};
 }

@@ -21,12 +21,6 @@ struct IntLanes {
   IntPart part[kParts];
 };
 
-[[gnu::always_inline]] inline FloatPart fma_part(FloatPart a, FloatPart b, FloatPart c) {
-  FloatPart result;
-  for (int i = 0; i < kPartLanes; ++i) result[i] = fused(a[i], b[i], c[i]);
-  return result;
-}
-
 [[gnu::always_inline]] inline IntLanes load_bytes(const uint8_t* from) {
   IntLanes result;
   for (int64_t i = 0; i < kLanes; ++i) result.part[i / kPartLanes][i % kPartLanes] = from[i];

@@ -35,7 +35,8 @@ void BatchRunner::start(int64_t index, std::string_view line, const BatchIds& id
     if (const auto* inputs = std::get_if<openai::EmbeddingRequest>(&request.body)) {
       answer.line = batch_output(ids, job.custom_id, kOk, embed(*inputs));
     } else {
-      jobs_.push_back(prepare(std::move(job), request));
+      prepare(job, request);
+      jobs_.push_back(std::move(job));
       return;
     }
   } catch (const Error& error) {
@@ -45,7 +46,7 @@ void BatchRunner::start(int64_t index, std::string_view line, const BatchIds& id
   sink_(std::move(answer));
 }
 
-BatchRunner::Job BatchRunner::prepare(Job job, const BatchRequest& request) const {
+void BatchRunner::prepare(Job& job, const BatchRequest& request) const {
   if (model_.engine == nullptr)
     openai::refuse("url", openai::error_code::kUnsupported,
                    "the model is an encoder and predicts no text");
@@ -67,7 +68,6 @@ BatchRunner::Job BatchRunner::prepare(Job job, const BatchRequest& request) cons
     job.prepared = openai::prepare(completion, model_.text, seed);
   }
   job.response.emplace(job.prepared, *model_.text.tokenizer, std::move(options));
-  return job;
 }
 
 JsonBuilder BatchRunner::embed(const openai::EmbeddingRequest& request) {

@@ -78,7 +78,7 @@ class BatchRunner {
   };
 
   int64_t waiting_count() const;
-  Job prepare(Job job, const BatchRequest& request) const;
+  void prepare(Job& job, const BatchRequest& request) const;
   JsonBuilder embed(const openai::EmbeddingRequest& request);
   void submit_waiting();
   void submit_next(Job& job);

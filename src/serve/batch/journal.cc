@@ -216,10 +216,14 @@ void Journal::write_sorted(const std::filesystem::path& path, bool errors) const
   out.commit();
 }
 
-// The errors first: once the output is there, all is.
+// The errors first: once the output is there, all is. Killed in between, the journal is there to do
+// it again.
 void Journal::finish(const std::filesystem::path& output, const std::filesystem::path& errors) {
   sync();
-  if (errors_ > 0) write_sorted(errors, true);
+  if (errors_ > 0)
+    write_sorted(errors, true);
+  else
+    std::filesystem::remove(errors);
   write_sorted(output, false);
   sync_folder(errors);
   sync_folder(output);

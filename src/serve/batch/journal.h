@@ -7,7 +7,8 @@
 // A line is appended whole, so that a process killed at any byte leaves at most one torn line at
 // the end, which the next one cuts off. Everything before is kept, and nothing of it is computed
 // again. The output appears only when every request has its line: sorted as the input is, written
-// beside and renamed; then the journal goes. It is locked while a process writes to it.
+// beside and renamed, over an older one if there is one; then the journal goes. It is locked while
+// a process writes to it.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +55,8 @@ class Journal {
   // Everything so far is on disk after this.
   void sync();
 
-  // Writes the output, and the errors where there are any, and removes the journal.
+  // Writes the output, and the errors where there are any, in place of those that are there (errors
+  // of an older output go in any case), and removes the journal.
   void finish(const std::filesystem::path& output, const std::filesystem::path& errors);
 
  private:
