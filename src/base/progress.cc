@@ -67,7 +67,8 @@ std::string Progress::render(const Facts& facts, int columns) {
   std::string speed = facts.unit == Unit::bytes
                           ? fmt::format("  {}/s", format_bytes(rate))
                           : fmt::format("  {:.{}f} {}/s", rate, rate < 10 ? 1 : 0, facts.item_name);
-  if (!facts.note.empty()) speed += "  " + facts.note;
+  const std::string note = facts.note.empty() ? "" : "  " + facts.note;
+  speed += note;
   if (facts.total <= 0) {
     const std::string count = facts.unit == Unit::bytes
                                   ? format_bytes(static_cast<double>(facts.done))
@@ -79,7 +80,7 @@ std::string Progress::render(const Facts& facts, int columns) {
       std::clamp(static_cast<double>(facts.done) / static_cast<double>(facts.total), 0.0, 1.0);
   const std::string head =
       fmt::format("{} {:3d}%", facts.label, static_cast<int>(std::floor(share * 100)));
-  std::string tail = facts.done > 0 ? speed : "";
+  std::string tail = facts.done > 0 ? speed : note;
   if (rate > 0 && share < 1)
     tail += fmt::format("  {} left",
                         format_duration(static_cast<double>(facts.total - facts.done) / rate));

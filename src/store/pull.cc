@@ -311,9 +311,9 @@ Pulled pull(const std::string& what, const PullOptions& options, const Home& hom
   for (const CatalogueRow& row : catalogue()) names.push_back(row.name);
   const auto nearest = suggest(what, names);
   fail(ErrorKind::usage,
-       "no model is called {}{}; bittern list --available shows the names, "
+       "no model is called {}; {}bittern list --available shows the names, "
        "hf:ORG/REPO[:FILE] fetches any other",
-       printable(what), nearest ? fmt::format("; did you mean {}?", *nearest) : "");
+       printable(what), nearest ? fmt::format("did you mean {}? ", *nearest) : "");
 }
 
 }  // namespace bittern::model_store

@@ -31,6 +31,9 @@ TEST(Progress, ANoteStandsBehindTheRate) {
   Progress::Facts facts{"answering", 5, 10, Progress::Unit::items, "requests", 1.0};
   facts.note = "412 tokens/s";
   EXPECT_EQ(Progress::render(facts, 60), "answering  50%  5.0 requests/s  412 tokens/s  0:01 left");
+  // Before the first is done it is all that moves.
+  facts.done = 0;
+  EXPECT_EQ(Progress::render(facts, 30), "answering   0%  412 tokens/s");
 }
 
 TEST(Progress, TheBarGivesWayToANarrowTerminal) {
