@@ -21,9 +21,10 @@ void StepCost::observe(int64_t decode_rows, int64_t prompt_rows, double seconds)
     learn(seconds, decode_seconds_[static_cast<size_t>(rows)]);
     return;
   }
-  // Where it is not known what the decoding rows alone take, all of it counts for the prompt: that
-  // errs on the side of those who wait.
-  const double rest = seconds - decode_seconds_[static_cast<size_t>(rows)];
+  // Decoding rows come and go during a long prompt, in numbers that never were alone: the nearest
+  // number that was speaks for them. Where none is known, all of it counts for the prompt: that errs
+  // on the side of those who wait.
+  const double rest = seconds - decode_seconds(rows);
   if (rest > 0.0) learn(rest / static_cast<double>(prompt_rows), row_seconds_);
 }
 

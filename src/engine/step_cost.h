@@ -27,7 +27,7 @@ class StepCost {
   double decode_seconds(int64_t rows) const;
 
   // Who decodes waits at most 4 of its own steps for a token; the rest is for what is mispredicted.
-  static constexpr double kGap = 2.5;
+  static constexpr double kGap = 2.0;
   // However dear a row is, a prompt goes on by so many.
   static constexpr int64_t kLeastRows = 4;
   // Where nothing is known yet.

@@ -74,8 +74,8 @@ TEST(Scheduler, WhoDecodesGoesFirstAndPromptsGetWhatTheyCanWaitFor) {
   world.cost.observe(1, 0, 0.020);
   world.cost.observe(0, 100, 0.100);
   const Sequence& two = world.add(4000);
-  // Two and a half steps of 20 ms leave 30 ms to a prompt, at 1 ms a row.
-  EXPECT_EQ(world.step(), (Rows{{&one, 1}, {&two, 30}}));
+  // Two steps of 20 ms leave 20 ms to a prompt, at 1 ms a row.
+  EXPECT_EQ(world.step(), (Rows{{&one, 1}, {&two, 20}}));
   world.scheduler.remove(one);
   EXPECT_EQ(world.step(), (Rows{{&two, 512}}));
 }

@@ -28,6 +28,19 @@ TEST(StepCost, LearnsFromMixedSteps) {
   EXPECT_EQ(cost.prompt_rows(5, 512), cost.prompt_rows(4, 512));
 }
 
+// One neighbour more or less than ever decoded alone must not make a prompt's rows look as dear as
+// the whole step: it would crawl by kLeastRows.
+TEST(StepCost, NeighboursThatComeAndGoDoNotStopAPrompt) {
+  StepCost cost;
+  cost.observe(8, 0, 0.024);
+  for (int step = 0; step < 40; ++step) {
+    const int64_t decoding = step % 2 == 0 ? 7 : 9;
+    const int64_t rows = cost.prompt_rows(decoding, 512);
+    cost.observe(decoding, rows, 0.024 + 0.001 * static_cast<double>(rows));
+  }
+  EXPECT_NEAR(static_cast<double>(cost.prompt_rows(9, 512)), (StepCost::kGap - 1.0) * 24.0, 1.0);
+}
+
 TEST(StepCost, BetweenWhatWasSeenStepsGrowEvenly) {
   StepCost cost;
   EXPECT_EQ(cost.decode_seconds(3), 0.0);
