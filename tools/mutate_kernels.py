@@ -421,7 +421,7 @@ MUTANTS = [Mutant(*row) for row in (
      "magnitude_bits < 0x38000000u", "half"),
     (ROWS, ISA + "decode.inl", "block += 34", "block += 36", "decode"),
     (ROWS, ISA + "decode.inl", "q.high - broadcast(8.0f)", "q.high - broadcast(7.0f)", "decode"),
-    (ROWS, ISA + "decode.inl", "d * q.high + m", "fma(d, q.high, m)", "decode"),
+    (ROWS, ISA + "decode.inl", "d * q.high + m", "d * q.high - m", "decode"),
     # ---- the step: how the backend cuts work and where it writes
     (STEP, "src/backend/cpu/joined_rows.cc", "rows.branch_scale == 1.0f",
      "rows.branch_scale != 2.0f", "joined"),

@@ -115,6 +115,26 @@ TEST_P(FloatKernel, DotsInTheDocumentedOrder) {
   }
 }
 
+// Without a bias nothing is added: not a zero either, which would turn -0 into 0.
+TEST_P(FloatKernel, ASumThatRoundsToMinusZeroKeepsItsSign) {
+  const int64_t columns = 32;
+  for (const int64_t outputs : {3, 16}) {
+    const std::vector<float> row(columns, -1e-30f);
+    const std::vector<const uint8_t*> rows(static_cast<size_t>(outputs),
+                                           reinterpret_cast<const uint8_t*>(row.data()));
+    for (const int64_t count : {1, 7}) {
+      const std::vector<float> x(static_cast<size_t>(count * columns), 1e-30f);
+      std::vector<float> out(static_cast<size_t>(count * outputs)), scratch(kRealScratch);
+      table().real->dots({RealFormat::f32, rows.data(), outputs, columns, 1.0f, x.data(), count,
+                          columns, nullptr, out.data(), outputs, scratch.data()});
+      for (const float value : out) {
+        ASSERT_EQ(std::bit_cast<uint32_t>(value), std::bit_cast<uint32_t>(-0.0f))
+            << outputs << " outputs, " << count << " rows";
+      }
+    }
+  }
+}
+
 TEST_P(FloatKernel, ScaleIsASecondRounding) {
   random::Sequence draw(25);
   const int64_t columns = 300, outputs = 5;
