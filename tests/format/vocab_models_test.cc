@@ -127,7 +127,8 @@ TEST(VocabGgufModels, Gemma4CutsAtLineEndsAlone) {
 
 TEST(VocabTekken, EqualsTiktoken) {
   const auto tokenizer = load(data_file("tekken.json"));
-  for (const JsonBuilder& row : cases("tekken.cases.json")["encode"]) {
+  const JsonBuilder golden = cases("tekken.cases.json");
+  for (const JsonBuilder& row : golden["encode"]) {
     const auto text = row[0].get<std::string>();
     EXPECT_EQ(tokenizer->encode(text, {.add_special = false, .parse_special = false}),
               row[1].get<Ids>())
