@@ -1,7 +1,7 @@
 """Models that llama.cpp itself has quantised (llama_model_quantize of llama-cpp-python; IQ1 to IQ3 by
-ggml's encoders with an importance of one everywhere), run by Bittern: the perplexity of every file type against a float64 forward pass over the weights as ggml's C code
-decodes them (tools/golden/codec_models.py), and beside it llama.cpp's own, whose int8 activations keep
-it only near. Exit status 0 when all agree.
+ggml's encoders with an importance of one everywhere), run by Bittern: the perplexity of every file
+type against a float64 forward pass over the weights as ggml's C code decodes them
+(tools/golden/codec_models.py), and beside it llama.cpp's own, whose int8 activations keep it only near. Exit status 0 when all agree.
 
 Allowed in the mean loss: with f32 activations 1e-6 against the forward pass; with int8 ones (the
 default) INT8_LIMIT, and 0.1 against llama.cpp."""

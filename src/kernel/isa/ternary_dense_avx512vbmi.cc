@@ -5,7 +5,8 @@
 //   k = bytes >= 192;   A = vpermb(pairs), where k vpermb(escaped pairs);
 //   B = bytes & 0xc0, where k vpermb(fifth)
 //
-// A is a line of T2 and B the fifth codes times 64, so masking without shifts goes on as there.
+// A is a line of T2 and B the fifth codes times 64, so masking without shifts goes on as there
+// for up to four rows.
 // Counted per line (of 320 weights): 1 load, 1 compare, 3 vpermb, 5 vpandd, 5 vpdpbusd with
 // broadcast for each row of activations: about 4.5 cycles for one row (measured), where a line from
 // memory takes 6 or more.
@@ -131,13 +132,12 @@ template <int kStrips, int kRows>
   }
 }
 
-// Lines of T2, one of each strip.
+// Lines of T2, one of each strip. The highest plane first: of the orders tried the most even over 5
+// to 8 rows (90 to 98 % of the peak in cache; gcc 12, Zen 5).
 template <int kStrips, int kRows>
 [[gnu::always_inline]] inline void add_lines(Vector (&total)[kStrips][kRows],
                                              const Vector (&lines)[kStrips], const int8_t* codes,
                                              int64_t row_columns) {
-// The highest plane first: of the orders tried the most even over 5 to 8 rows (90 to 98 % of the
-// peak in cache; gcc 12, Zen 5).
 #pragma GCC unroll 4
   for (int p = 3; p >= 0; --p) {
     Vector weights[kStrips];
