@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "backend/backend_support.h"
+#include "block_codecs.h"
 #include "kernel/block_pack.h"
 
 namespace bittern::test {
@@ -12,14 +13,6 @@ namespace {
 
 using backend::Linear;
 using backend::LinearSource;
-
-constexpr codec::Id kCodecs[] = {
-    codec::Id::q4_0,   codec::Id::q4_1,    codec::Id::q5_0,   codec::Id::q5_1,    codec::Id::q8_0,
-    codec::Id::q2_k,   codec::Id::q3_k,    codec::Id::q4_k,   codec::Id::q5_k,    codec::Id::q6_k,
-    codec::Id::iq4_nl, codec::Id::iq4_xs,  codec::Id::mxfp4,  codec::Id::nvfp4,   codec::Id::q1_0,
-    codec::Id::q2_0,   codec::Id::pq2_0,   codec::Id::ptq1_0, codec::Id::tq1_0,   codec::Id::tq2_0,
-    codec::Id::stq1_0, codec::Id::iq3_xxs, codec::Id::iq3_s,  codec::Id::iq2_xxs, codec::Id::iq2_xs,
-    codec::Id::iq2_s,  codec::Id::iq1_s,   codec::Id::iq1_m};
 
 LinearSource source_of(const TensorView& weight, const OwnedTensor* bias = nullptr) {
   LinearSource source;
@@ -49,7 +42,7 @@ std::vector<double> coded(const std::vector<float>& row) {
 
 TEST(BlockLinear, CloseToDoubleAndEqualOnEveryMachine) {
   random::Sequence draw(51);
-  for (const codec::Id id : kCodecs) {
+  for (const codec::Id id : kBlockCodecs) {
     for (const int64_t outputs : {1, 17, 32}) {
       const int64_t columns = 512, count = 5;
       SCOPED_TRACE(testing::Message() << "seed 51: " << codec::get(id).name << ", " << outputs);
@@ -260,7 +253,7 @@ TEST(BlockLinear, ErrorOfInt8Activations) {
     }
     return result;
   };
-  for (const codec::Id id : kCodecs) {
+  for (const codec::Id id : kBlockCodecs) {
     const OwnedTensor weight(id, outputs, columns, normal(outputs * columns));
     const std::vector<float> in = normal(count * columns);
     Machine exact(2, best_table(), true), machine(2, best_table());

@@ -6,20 +6,14 @@
 #include <set>
 
 #include "base/half.h"
+#include "block_codecs.h"
 #include "kernel/block_affine.h"
 #include "kernel/kernel_support.h"
 
 namespace bittern::kernel {
 namespace {
 
-// Every row of the table, so that one taken away is missed.
-constexpr codec::Id kCodecs[] = {
-    codec::Id::q4_0,   codec::Id::q4_1,    codec::Id::q5_0,   codec::Id::q5_1,    codec::Id::q8_0,
-    codec::Id::q2_k,   codec::Id::q3_k,    codec::Id::q4_k,   codec::Id::q5_k,    codec::Id::q6_k,
-    codec::Id::iq4_nl, codec::Id::iq4_xs,  codec::Id::mxfp4,  codec::Id::nvfp4,   codec::Id::q1_0,
-    codec::Id::q2_0,   codec::Id::pq2_0,   codec::Id::ptq1_0, codec::Id::tq1_0,   codec::Id::tq2_0,
-    codec::Id::stq1_0, codec::Id::iq3_xxs, codec::Id::iq3_s,  codec::Id::iq2_xxs, codec::Id::iq2_xs,
-    codec::Id::iq2_s,  codec::Id::iq1_s,   codec::Id::iq1_m};
+using test::kBlockCodecs;
 
 testing::AssertionResult same_or_both_nan(float a, float b) {
   if (std::isnan(a) && std::isnan(b)) return testing::AssertionSuccess();
@@ -64,7 +58,7 @@ TensorView view_of(codec::Id id, int64_t rows, int64_t columns,
 
 TEST(BlockPack, EveryByteOfEveryCodecDecodesAsTheCodecDoes) {
   random::Sequence draw(61);
-  for (const codec::Id id : kCodecs) {
+  for (const codec::Id id : kBlockCodecs) {
     const codec::Codec& codec = codec::get(id);
     ASSERT_NE(block_layout(id), nullptr) << codec.name;
     for (const int64_t blocks : {1, 2, 3, 9}) {
@@ -105,7 +99,7 @@ TEST(BlockPack, EveryPairOfBytesOfCodebookIndicesDecodesAsTheCodecDoes) {
 
 TEST(BlockPack, EncodedValuesComeBack) {
   random::Sequence draw(62);
-  for (const codec::Id id : kCodecs) {
+  for (const codec::Id id : kBlockCodecs) {
     const codec::Codec& codec = codec::get(id);
     if (codec.encode == nullptr) continue;  // IQ1 to IQ3
     const int64_t rows = 5, columns = 3 * std::max(codec.block_elements, 128);
@@ -130,7 +124,7 @@ TEST(BlockPack, LayoutsAreWhatTheHeaderSays) {
     EXPECT_EQ(256 % layout->sub, 0);
     EXPECT_EQ(layout->sub % 16, 0);
   }
-  EXPECT_EQ(names.size(), std::size(kCodecs) + affine_layouts().size());
+  EXPECT_EQ(names.size(), std::size(kBlockCodecs) + affine_layouts().size());
   EXPECT_EQ(block_layout(codec::Id::f16), nullptr);
   EXPECT_EQ(block_layout(codec::Id::i2_s), nullptr);
   // Q4_K: 2048 of codes, 8 x 16 scales and minima each, 2 x 16 halves; 4.5 bits a weight.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "block_codecs.h"
 #include "kernel/block_pack.h"
 #include "model/golden.h"
 #include "model/plan.h"
@@ -11,13 +12,6 @@
 namespace bittern::test {
 namespace {
 
-constexpr codec::Id kCodecs[] = {
-    codec::Id::q4_0,   codec::Id::q4_1,    codec::Id::q5_0,   codec::Id::q5_1,    codec::Id::q8_0,
-    codec::Id::q2_k,   codec::Id::q3_k,    codec::Id::q4_k,   codec::Id::q5_k,    codec::Id::q6_k,
-    codec::Id::iq4_nl, codec::Id::iq4_xs,  codec::Id::mxfp4,  codec::Id::nvfp4,   codec::Id::q1_0,
-    codec::Id::q2_0,   codec::Id::pq2_0,   codec::Id::ptq1_0, codec::Id::tq1_0,   codec::Id::tq2_0,
-    codec::Id::stq1_0, codec::Id::iq3_xxs, codec::Id::iq3_s,  codec::Id::iq2_xxs, codec::Id::iq2_xs,
-    codec::Id::iq2_s,  codec::Id::iq1_s,   codec::Id::iq1_m};
 constexpr int64_t kLayers = 2;
 
 std::string example() { return BITTERN_SOURCE "/models/bittern-stories.gguf"; }
@@ -30,7 +24,7 @@ std::vector<int32_t> example_ids(int32_t count) {
 
 TEST(BlockFormats, Int8ActivationsMoveTheLogitsLittle) {
   const std::vector<int32_t> ids = example_ids(24);
-  for (const codec::Id id : kCodecs) {
+  for (const codec::Id id : kBlockCodecs) {
     const ActivationError error = activation_error(example(), id, kLayers, ids, 2);
     fmt::print("{:<8} greatest {:.1e}, rms {:.1e} of the range\n", codec::get(id).name,
                error.greatest, error.rms);
