@@ -20,8 +20,8 @@ class ReadAhead {
   ~ReadAhead();
 
   // Asks for a part of a FileMap to be read from the disk. What is left of the part wanted before
-  // is given up, unless this one begins in it or where it ends. Does not wait. Where the first and the
-  // last page are in memory nothing is done.
+  // is given up, unless this one begins in it or where it ends. Does not wait. Where the first and
+  // the last page are in memory nothing is done.
   void want(Bytes part);
   // Returns when all that is wanted has been asked for.
   void wait();

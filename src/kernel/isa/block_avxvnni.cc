@@ -7,7 +7,8 @@
 //   activations   x[k] .. x[k+3]    the same          ...
 //
 // Four rows, per 32 columns of float scales: 16 loads, 32 vpbroadcastd, 64 vpdpbusd, 4 broadcasts
-// (the zero), 8 vcvtdq2ps, 8 vmulps, 8 vfmadd, and the totals by way of memory. One row is unpacked as in block_avx512.cc.
+// (the zero), 8 vcvtdq2ps, 8 vmulps, 8 vfmadd, and the totals by way of memory. One row is
+// unpacked as in block_avx512.cc.
 
 #include <immintrin.h>
 
