@@ -182,12 +182,14 @@ class Attention {
 };
 
 // What is read after the values of `range` in these columns: the next columns of the same
-// positions, or the keys behind them.
+// positions, the keys behind them, or the first ones of the next item.
 const void* Attention::behind_values(const AttendItem& item, const PositionRange& range,
                                      int64_t column) const {
   if (column + kernel::kPanelColumns < width_)
     return value_panel(item, range.begin, column + kernel::kPanelColumns);
-  return key_page(item, std::min(range.end, item.seen.end - 1));
+  if (range.end < item.seen.end) return key_page(item, range.end);
+  const AttendItem next = plan_.next(item);
+  return next.row_count > 0 ? key_page(next, next.seen.begin) : key_page(item, range.end - 1);
 }
 
 Attention::Pieces Attention::value_pieces(const AttendItem& item, const PositionRange& range,

@@ -30,30 +30,42 @@ int64_t slot_count(const KvShape& shape) {
   return checked_product(dimensions).value_or(kTooMany);
 }
 
-// Element i of a vector of `count` goes to to[i / row * row_stride + i % row].
-template <typename T>
-void scatter(const T* from, int64_t count, int64_t row, int64_t row_stride, T* to) {
-  for (int64_t i = 0; i < count; i += row, to += row_stride)
-    std::copy_n(from + i, std::min(row, count - i), to);
+// What an element that is stored costs, in multiply-adds of a linear layer.
+constexpr int64_t kStoreWork = 10;
+
+// A key is a column of its panel, kRow elements of it a row.
+template <int64_t kRow, typename T>
+void put_key(const T* key, int64_t count, int64_t offset, std::byte* page) {
+  T* to = reinterpret_cast<T*>(page) + offset * kRow;
+  const int64_t whole = count / kRow * kRow;
+  for (int64_t i = 0; i < whole; i += kRow, to += kPageTokens * kRow)
+    std::memcpy(to, key + i, kRow * sizeof(T));
+  for (int64_t i = whole; i < count; ++i) *to++ = key[i];
 }
 
-// A key is a column of its panel.
-template <typename T>
-void put_key(const T* key, const KvLayout& layout, int64_t offset, std::byte* page) {
-  const int64_t row = layout.key_row();
-  scatter(key, layout.head_dim, row, kPageTokens * row, reinterpret_cast<T*>(page) + offset * row);
-}
-
-// A value is a row of each of its panels, or every other byte of one.
-template <typename T>
+// A value is a row of each of its panels, or every kStep-th element of one.
+template <int64_t kStep, typename T>
 void put_value(const T* value, const KvLayout& layout, int64_t offset, std::byte* page) {
-  const int64_t step = layout.value_row();
   for (int64_t column = 0; column < layout.head_dim; column += kernel::kPanelColumns) {
     const int64_t columns = layout.panel_columns(column);
     T* row = reinterpret_cast<T*>(page + layout.panel_bytes_before(column)) +
-             offset / step * step * columns + offset % step;
-    scatter(value + column, std::min(columns, layout.head_dim - column), 1, step, row);
+             offset / kStep * kStep * columns + offset % kStep;
+    const int64_t count = std::min(columns, layout.head_dim - column);
+    for (int64_t i = 0; i < count; ++i) row[i * kStep] = value[column + i];
   }
+}
+
+// Codes of keys are stored as bytes from 0 on.
+void raise(int8_t* codes, int64_t count) {
+  constexpr int64_t kStep = sizeof(uint64_t);
+  int64_t i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    uint64_t eight = 0;
+    std::memcpy(&eight, codes + i, kStep);
+    eight ^= 0x8080808080808080;
+    std::memcpy(codes + i, &eight, kStep);
+  }
+  for (; i < count; ++i) codes[i] = static_cast<int8_t>(codes[i] ^ -128);
 }
 
 }  // namespace
@@ -134,7 +146,7 @@ void CpuBackend::store_kv(KvStore& store, int64_t layer, std::span<const RowPlac
                   own.shape.page_count);
   }
   const auto count = static_cast<int64_t>(rows.size());
-  run(count * heads * width * 4, count, [&](int64_t row, int worker) {
+  run(count * heads * 2 * width * kStoreWork, count, [&](int64_t row, int worker) {
     const RowPlace& place = rows[static_cast<size_t>(row)];
     const int64_t page = place.pages[place.position / kPageTokens];
     const int64_t offset = place.position % kPageTokens;
@@ -146,25 +158,25 @@ void CpuBackend::store_kv(KvStore& store, int64_t layer, std::span<const RowPlac
       std::byte* value_page = own.values.data() + slot * layout.value_bytes();
       switch (layout.type) {
         case KvType::f32:
-          put_key(key, layout, offset, key_page);
-          put_value(value, layout, offset, value_page);
+          put_key<1>(key, width, offset, key_page);
+          put_value<1>(value, layout, offset, value_page);
           break;
         case KvType::f16: {
           auto* halves = reinterpret_cast<uint16_t*>(scratch_.of(worker));
           table_.encode_f16(key, width, halves);
-          put_key(halves, layout, offset, key_page);
+          put_key<1>(halves, width, offset, key_page);
           table_.encode_f16(value, width, halves);
-          put_value(halves, layout, offset, value_page);
+          put_value<1>(halves, layout, offset, value_page);
           break;
         }
         case KvType::int8: {
           auto* codes = reinterpret_cast<int8_t*>(scratch_.of(worker));
           auto* scales = reinterpret_cast<float*>(key_page + layout.scale_offset()) + offset;
           table_.encode_i8(key, width, codes, scales);
-          for (int64_t i = 0; i < width; ++i) codes[i] = static_cast<int8_t>(codes[i] ^ -128);
-          put_key(codes, layout, offset, key_page);
+          raise(codes, width);
+          put_key<kernel::kKeyCodeRow>(codes, width, offset, key_page);
           table_.encode_i8(value, width, codes, scales + kPageTokens);
-          put_value(codes, layout, offset, value_page);
+          put_value<kernel::kValueCodeRow>(codes, layout, offset, value_page);
           break;
         }
       }

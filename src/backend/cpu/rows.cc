@@ -10,6 +10,9 @@ namespace bittern::backend {
 namespace {
 
 constexpr int64_t kElementBlock = 4096;  // elements of one task in elementwise operations
+// What an element of an embedding costs, in multiply-adds of a linear layer: a row that no step has
+// read before also costs a page fault.
+constexpr int64_t kEmbedWork = 64;
 
 int64_t block_count(int64_t elements) { return (elements + kElementBlock - 1) / kElementBlock; }
 
@@ -41,7 +44,7 @@ void CpuBackend::embed(const TensorView& table, std::span<const int32_t> ids, fl
     BITTERN_CHECK(id >= 0 && id < table.rows(), "{}: row {} of {}", printable(table.name), id,
                   table.rows());
   }
-  run(count * width, count, [&](int64_t row, int) {
+  run(count * width * kEmbedWork, count, [&](int64_t row, int) {
     const int64_t id = ids[static_cast<size_t>(row)];
     if (decode != nullptr) {
       decode(table.bytes.data() + id * row_bytes, width, out + row * width);

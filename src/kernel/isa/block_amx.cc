@@ -311,7 +311,7 @@ void unpack_weights(const uint8_t* block, int offset, uint8_t* to) {
   for (int64_t q = 0; q < kBlockColumns / 16; ++q) {
     const uint8_t* quad = block + q * Source::kQuadBytes;
     prefetch_lines<Source::kQuadBytes>(quad + kAheadOfUnpacking);
-    const Quad codes = Source::load(quad, 0);
+    const Quad codes = load_quad<Source>(quad, 0);
 #pragma GCC unroll 4
     for (int p = 0; p < 4; ++p)
       store_ints(to + q * 256 + 64 * p, _mm512_add_epi8(codes.vector[p], offsets));

@@ -1,5 +1,5 @@
 // Where a block kernel takes its codes from: a quad (16 columns) of any packed layout, or of a
-// block that has been unpacked, as four vectors of bytes ready for dot_quad().
+// block that has been unpacked, as four vectors of bytes ready for the products.
 //
 // What is multiplied is not always the code of block.h but a byte `stored` with
 // code = stored + kBias: vpdpbusd wants bytes from 0 to 255, so that a codebook's levels are raised
@@ -113,114 +113,95 @@ constexpr Levels less(const Levels& levels, int bias) {
 template <Codes kCodes>
 constexpr Levels kStored = less(levels_of(codebook_of(kCodes)), bias_of(kCodes));
 
-struct Quad {
-  Ints vector[4];
-};
+// Vector p of a quad in one of the ways codes lie: asked for one by one, so that what waits for the
+// products is what memory holds, not what it is unpacked to.
 
-[[gnu::always_inline]] inline Quad load_crumbs(const uint8_t* quad, int part) {
+template <int p>
+[[gnu::always_inline]] inline Ints crumb(const uint8_t* quad, int part) {
   const Ints mask = broadcast_bytes(3);
   const Ints packed = load_ints(quad + part * kPartBytes);
-  return {{both(packed, mask), both(shifted_right<2>(packed), mask),
-           both(shifted_right<4>(packed), mask), both(shifted_right<6>(packed), mask)}};
+  if constexpr (p == 0) return both(packed, mask);
+  return both(shifted_right<2 * p>(packed), mask);
 }
 
-[[gnu::always_inline]] inline Quad load_nibbles(const uint8_t* quad, int part) {
+template <int p>
+[[gnu::always_inline]] inline Ints nibble(const uint8_t* quad, int part) {
   const Ints mask = broadcast_bytes(15);
-  const Ints first = load_ints(quad + part * kPartBytes);
-  const Ints second = load_ints(quad + 64 + part * kPartBytes);
-  return {{both(first, mask), both(shifted_right<4>(first), mask), both(second, mask),
-           both(shifted_right<4>(second), mask)}};
+  const Ints packed = load_ints(quad + 64 * (p / 2) + part * kPartBytes);
+  if constexpr (p % 2 == 0) return both(packed, mask);
+  return both(shifted_right<4>(packed), mask);
+}
+
+template <int p>
+[[gnu::always_inline]] inline Ints six_bits(const uint8_t* quad, int part) {
+  const Ints low = nibble<p>(quad, part), mask = broadcast_bytes(0x30);
+  const Ints high = load_ints(quad + 128 + part * kPartBytes);
+  if constexpr (p < 2) return merged(low, shifted_left<4 - 2 * p>(high), mask);
+  if constexpr (p == 2) return merged(low, high, mask);
+  return merged(low, shifted_right<2>(high), mask);
+}
+
+template <int p>
+[[gnu::always_inline]] inline Ints eight_bits(const uint8_t* quad, int part) {
+  return load_ints(quad + 64 * p + part * kPartBytes);
 }
 
 // The plane of high bits, each worth `value`, added to low ones.
-[[gnu::always_inline]] inline Quad with_planes(const Quad& low, const uint8_t* plane, int part,
-                                               int value) {
-  const Ints values = broadcast_bytes(value);
-  return {{with_plane(low.vector[0], plane, 0, part, values),
-           with_plane(low.vector[1], plane, 1, part, values),
-           with_plane(low.vector[2], plane, 2, part, values),
-           with_plane(low.vector[3], plane, 3, part, values)}};
+template <int p>
+[[gnu::always_inline]] inline Ints raised(Ints low, const uint8_t* plane, int part, int value) {
+  return with_plane(low, plane, p, part, broadcast_bytes(value));
 }
 
-[[gnu::always_inline]] inline Quad load_6_bits(const uint8_t* quad, int part) {
-  const Quad low = load_nibbles(quad, part);
-  const Ints high = load_ints(quad + 128 + part * kPartBytes);
-  const Ints mask = broadcast_bytes(0x30);
-  return {{merged(low.vector[0], shifted_left<4>(high), mask),
-           merged(low.vector[1], shifted_left<2>(high), mask), merged(low.vector[2], high, mask),
-           merged(low.vector[3], shifted_right<2>(high), mask)}};
-}
-
-[[gnu::always_inline]] inline Quad load_8_bits(const uint8_t* quad, int part) {
-  const uint8_t* at = quad + part * kPartBytes;
-  return {{load_ints(at), load_ints(at + 64), load_ints(at + 128), load_ints(at + 192)}};
-}
-
-[[gnu::always_inline]] inline Quad load_3_bits(const uint8_t* quad, int part) {
-  return with_planes(load_crumbs(quad, part), quad + 64, part, 4);
+template <int p>
+[[gnu::always_inline]] inline Ints three_bits(const uint8_t* quad, int part) {
+  return raised<p>(crumb<p>(quad, part), quad + 64, part, 4);
 }
 
 // Three bits, the highest one for 8 columns: for two vectors a u16 of the rows that have it.
-[[gnu::always_inline]] inline Quad load_shared_bits(const uint8_t* quad, int part) {
-  const Ints values = broadcast_bytes(4);
-  const Quad low = load_crumbs(quad, part);
-  return {{with_rows(low.vector[0], quad + 64, part, values),
-           with_rows(low.vector[1], quad + 64, part, values),
-           with_rows(low.vector[2], quad + 66, part, values),
-           with_rows(low.vector[3], quad + 66, part, values)}};
+template <int p>
+[[gnu::always_inline]] inline Ints shared_bits(const uint8_t* quad, int part) {
+  return with_rows(crumb<p>(quad, part), quad + 64 + p / 2 * 2, part, broadcast_bytes(4));
 }
 
-template <Codes kCodes>
-[[gnu::always_inline]] inline Quad load_indices(const uint8_t* quad, int part) {
-  if constexpr (kCodes == Codes::iq1) {
-    return load_shared_bits(quad, part);
-  } else if constexpr (kCodes == Codes::iq2) {
-    return load_3_bits(quad, part);
-  } else {
-    return load_nibbles(quad, part);
-  }
-}
-
-template <Codes kCodes>
-[[gnu::always_inline]] inline Quad load_levels(const uint8_t* quad, int part) {
+template <Codes kCodes, int p>
+[[gnu::always_inline]] inline Ints level(const uint8_t* quad, int part) {
   const Ints table = table_of(kStored<kCodes>.of);
-  const Quad codes = load_indices<kCodes>(quad, part);
-  return {{looked_up(table, codes.vector[0]), looked_up(table, codes.vector[1]),
-           looked_up(table, codes.vector[2]), looked_up(table, codes.vector[3])}};
+  if constexpr (kCodes == Codes::iq1) return looked_up(table, shared_bits<p>(quad, part));
+  if constexpr (kCodes == Codes::iq2) return looked_up(table, three_bits<p>(quad, part));
+  return looked_up(table, nibble<p>(quad, part));
 }
 
-// Codes as a strip holds them: multiplied from there for one row, the strip ahead asked for.
+// Codes as a strip holds them: multiplied from there for few rows, the strip ahead asked for.
 template <Codes kCodes>
 struct Packed {
   static constexpr Range kRange = range_of(kCodes);
   static constexpr int64_t kQuadBytes = quad_bytes_of(kCodes);
   static constexpr bool kFromStrip = true;
+  // Float scales are f16; of fp4 only those of narrow sub-blocks.
+  static constexpr bool kHalfScales = kCodes != Codes::fp4;
 
-  [[gnu::always_inline]] static inline Quad load(const uint8_t* quad, int part) {
-    if constexpr (kCodes == Codes::bits_1 || kCodes == Codes::bits_1_doubled) {
-      const Ints zero = zero_ints();
-      return with_planes({{zero, zero, zero, zero}}, quad, part, kCodes == Codes::bits_1 ? 1 : 2);
-    } else if constexpr (kCodes == Codes::bits_2) {
-      return load_crumbs(quad, part);
-    } else if constexpr (kCodes == Codes::bits_3) {
-      return load_3_bits(quad, part);
-    } else if constexpr (kCodes == Codes::bits_4) {
-      return load_nibbles(quad, part);
-    } else if constexpr (kCodes == Codes::bits_5) {
-      return with_planes(load_nibbles(quad, part), quad + 128, part, 16);
-    } else if constexpr (kCodes == Codes::bits_6) {
-      return load_6_bits(quad, part);
-    } else if constexpr (codebook_of(kCodes) != BlockCodebook::none) {
-      return load_levels<kCodes>(quad, part);
-    } else if constexpr (kSignedCodes) {
-      const Ints top = broadcast_bytes(128);
-      const Quad codes = load_8_bits(quad, part);
-      return {{differing(codes.vector[0], top), differing(codes.vector[1], top),
-               differing(codes.vector[2], top), differing(codes.vector[3], top)}};
-    } else {
-      return load_8_bits(quad, part);
-    }
+  template <int p>
+  [[gnu::always_inline]] static inline Ints vector(const uint8_t* quad, int part) {
+    if constexpr (kCodes == Codes::bits_1 || kCodes == Codes::bits_1_doubled)
+      return raised<p>(zero_ints(), quad, part, kCodes == Codes::bits_1 ? 1 : 2);
+    if constexpr (kCodes == Codes::bits_2) return crumb<p>(quad, part);
+    if constexpr (kCodes == Codes::bits_3) return three_bits<p>(quad, part);
+    if constexpr (kCodes == Codes::bits_4) return nibble<p>(quad, part);
+    if constexpr (kCodes == Codes::bits_5)
+      return raised<p>(nibble<p>(quad, part), quad + 128, part, 16);
+    if constexpr (kCodes == Codes::bits_6) return six_bits<p>(quad, part);
+    if constexpr (codebook_of(kCodes) != BlockCodebook::none) return level<kCodes, p>(quad, part);
+    if constexpr (kCodes == Codes::bits_8 && kSignedCodes)
+      return differing(eight_bits<p>(quad, part), broadcast_bytes(128));
+    if constexpr (kCodes == Codes::bits_8 && !kSignedCodes) return eight_bits<p>(quad, part);
   }
+};
+
+// The same for one row, which reading binds: it goes faster where a block's float scales are read
+// before its codes.
+template <Codes kCodes>
+struct PackedForRow : Packed<kCodes> {
+  static constexpr bool kHalfScales = false;
 };
 
 // Bytes that unpack_codes() has written.
@@ -228,11 +209,22 @@ template <Range kItsRange>
 struct Unpacked {
   static constexpr Range kRange = kItsRange;
   static constexpr int64_t kQuadBytes = 256;
-  static constexpr bool kFromStrip = false;
-  [[gnu::always_inline]] static inline Quad load(const uint8_t* quad, int part) {
-    return load_8_bits(quad, part);
+  static constexpr bool kFromStrip = false, kHalfScales = false;
+  template <int p>
+  [[gnu::always_inline]] static inline Ints vector(const uint8_t* quad, int part) {
+    return eight_bits<p>(quad, part);
   }
 };
+
+struct Quad {
+  Ints vector[4];
+};
+
+template <typename Source>
+[[gnu::always_inline]] inline Quad load_quad(const uint8_t* quad, int part) {
+  return {{Source::template vector<0>(quad, part), Source::template vector<1>(quad, part),
+           Source::template vector<2>(quad, part), Source::template vector<3>(quad, part)}};
+}
 
 // How far ahead a strip is asked for: while one row is multiplied from the strip itself, and when
 // blocks are unpacked and then wait for a few rows (measured; less loses up to half at 8 rows).
@@ -253,7 +245,7 @@ void unpack_codes(const uint8_t* block, int64_t ahead, uint8_t* to) {
     const uint8_t* quad = block + q * Source::kQuadBytes;
     prefetch_lines<Source::kQuadBytes>(quad + ahead);
     for (int part = 0; part < kParts; ++part) {
-      const Quad codes = Source::load(quad, part);
+      const Quad codes = load_quad<Source>(quad, part);
       uint8_t* at = to + q * 256 + part * kPartBytes;
 #pragma GCC unroll 4
       for (int p = 0; p < 4; ++p) store_ints(at + 64 * p, codes.vector[p]);

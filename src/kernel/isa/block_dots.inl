@@ -101,7 +101,7 @@ template <typename Source, Drain kDrain, int kQuads, int kRows>
 #pragma GCC unroll 2
   for (int q = 0; q < kQuads; ++q) {
     if (Source::kFromStrip && part == 0) prefetch_lines<Source::kQuadBytes>(quad + kAheadOfRow);
-    const Quad weights = Source::load(quad, part);
+    const Quad weights = load_quad<Source>(quad, part);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
       dot[r] = dot_quad<Source::kRange>(dot[r], weights, activations + r * kBlockColumns, r);

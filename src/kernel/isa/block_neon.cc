@@ -44,7 +44,7 @@ template <typename Source, int kPart, int kRows, int kVectors>
                                             const int8_t* activations) {
   Quad weights[kVectors];
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) weights[v] = Source::load(quad[v], (kPart + v) % kParts);
+  for (int v = 0; v < kVectors; ++v) weights[v] = load_quad<Source>(quad[v], (kPart + v) % kParts);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     const int8x16_t codes = vld1q_s8(activations + r * kBlockColumns);

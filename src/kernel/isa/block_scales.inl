@@ -70,6 +70,12 @@ template <typename Store>
                  multiply(load_f16(from + 2 * part * kPartLanes), broadcast_float(unit)));
 }
 
+[[gnu::always_inline]] inline void load_integer_supers(const Shape& shape, const uint8_t* block,
+                                                       bool minima, Ready& ready) {
+  load_supers(block + shape.at.supers, shape.unit, ready.supers[0]);
+  if (minima) load_supers(block + shape.at.supers + 32, -1.0f, ready.supers[1]);
+}
+
 [[gnu::always_inline]] inline void load_integer_scales(const Shape& shape, const uint8_t* block,
                                                        Ready& ready) {
   const uint8_t* scales = block + shape.at.scales;
@@ -77,24 +83,29 @@ template <typename Store>
       shape.subs, [&](int64_t j, int lane, int64_t index) __attribute__((always_inline)) {
         store_ints(&ready.scales[j][lane], load_signed_bytes(scales + index));
       });
-  load_supers(block + shape.at.supers, shape.unit, ready.supers[0]);
-  if (shape.scales == BlockScales::integer) return;
+  const bool has_minima = shape.scales == BlockScales::integer_minima;
+  load_integer_supers(shape, block, has_minima, ready);
+  if (!has_minima) return;
   const uint8_t* minima = block + shape.at.minima;
   for_parts(
       shape.subs, [&](int64_t j, int lane, int64_t index) __attribute__((always_inline)) {
         store_floats(reinterpret_cast<float*>(&ready.minima[j][lane]),
                      to_floats(load_bytes(minima + index)));
       });
-  load_supers(block + shape.at.supers + 32, 1.0f, ready.supers[1]);
-  for (int64_t n = 0; n < kBlockStripRows; ++n) ready.supers[1][n] = -ready.supers[1][n];
+}
+
+// Asks for what stands behind the codes of the block `ahead` of one.
+[[gnu::always_inline]] inline void expect_scales(const Shape& shape, const uint8_t* block,
+                                                 int64_t ahead) {
+  for (int64_t at = shape.at.scales; at < shape.at.bytes; at += 64)
+    prefetch_lines<64>(block + ahead + at);
 }
 
 [[gnu::noinline]] void load_scales(const Shape& shape, const uint8_t* block, int64_t ahead,
                                    Ready& ready) {
   const uint8_t* scales = block + shape.at.scales;
   const uint8_t* minima = block + shape.at.minima;
-  for (int64_t line = 0; line < shape.at.bytes - shape.at.scales; line += 64)
-    prefetch_lines<64>(scales + ahead + line);
+  expect_scales(shape, block, ahead);
   switch (shape.scales) {
     case BlockScales::f16:
       return load_f16_rows(shape.subs, scales, ready.scales);

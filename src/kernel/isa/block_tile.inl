@@ -87,7 +87,16 @@ struct Unit {
   const Ready* ready[kUnitStrips];
   const uint8_t* codes[kUnitStrips];  // packed, or those of `ready`
   int64_t ahead;                      // from packed codes to those that are asked for
+  int64_t scales, minima;             // from packed codes to those of the block
 };
+
+// Whether tiles read scales and minima as the strip has them, which `ready` then lacks: with packed
+// codes, where their type is known here.
+template <typename Source, Drain kDrain, bool kNarrow>
+constexpr bool reads_scales() {
+  if (!Source::kFromStrip || kDrain == Drain::floats_zeros) return false;
+  return has_integers(kDrain) || kNarrow || Source::kHalfScales;
+}
 
 // kRows rows of a group from row `first` on, times kVectors vectors of a unit from vector kVector
 // on.
@@ -101,6 +110,28 @@ struct Tile {
   static constexpr int strip_of_vector(int v) { return (kVector + v) / kParts; }
   static constexpr int part_of(int v) { return (kVector + v) % kParts; }
   static constexpr int lane_of(int v) { return part_of(v) * kPartLanes; }
+
+  static constexpr bool kReads = reads_scales<Source, kDrain, kNarrow>();
+
+  // What the rows of vector v have for sub-block j, in the block or in what it was made.
+  [[gnu::always_inline]] static inline const uint8_t* packed(const Unit& unit, int64_t from, int v,
+                                                             int64_t j) {
+    constexpr int64_t kBytes = kInteger ? 1 : 2;
+    return unit.codes[strip_of_vector(v)] + from + (j * kBlockStripRows + lane_of(v)) * kBytes;
+  }
+  [[gnu::always_inline]] static inline Ints integer_scale(const Unit& unit, int v, int64_t j) {
+    if constexpr (kReads) return load_signed_bytes(packed(unit, unit.scales, v, j));
+    return load_ints(&unit.ready[strip_of_vector(v)]->scales[j][lane_of(v)]);
+  }
+  [[gnu::always_inline]] static inline Floats float_scale(const Unit& unit, int v, int64_t j) {
+    if constexpr (kReads) return load_f16(packed(unit, unit.scales, v, j));
+    return load_floats(&unit.ready[strip_of_vector(v)]->scales[j][lane_of(v)]);
+  }
+  [[gnu::always_inline]] static inline Floats minimum(const Unit& unit, int v, int64_t j) {
+    if constexpr (kReads && kInteger) return to_floats(load_bytes(packed(unit, unit.minima, v, j)));
+    if constexpr (kReads) return load_f16(packed(unit, unit.minima, v, j));
+    return load_floats(&unit.ready[strip_of_vector(v)]->minima[j][lane_of(v)]);
+  }
 
   // The products of a piece: kQuads quads from `quads` bytes into the codes on.
   [[gnu::always_inline]] static inline void piece(const Unit& unit, int64_t j, int64_t quads,
@@ -143,8 +174,7 @@ struct Tile {
                                                        Totals& total) {
     Floats scale[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v)
-      scale[v] = load_floats(&unit.ready[strip_of_vector(v)]->scales[j][lane_of(v)]);
+    for (int v = 0; v < kVectors; ++v) scale[v] = float_scale(unit, v, j);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const Floats of_row = broadcast_float(scales[r * kBlockRuns]);
@@ -154,8 +184,7 @@ struct Tile {
     }
     if constexpr (kDrain == Drain::floats_minima) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v)
-        scale[v] = load_floats(&unit.ready[strip_of_vector(v)]->minima[j][lane_of(v)]);
+      for (int v = 0; v < kVectors; ++v) scale[v] = minimum(unit, v, j);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const Floats sum = broadcast_float(sums[r * kPieceStride]);
@@ -171,7 +200,7 @@ struct Tile {
                                                          const Dots& dot, Dots& whole) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const Ints scale = load_ints(&unit.ready[strip_of_vector(v)]->scales[j][lane_of(v)]);
+      const Ints scale = integer_scale(unit, v, j);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const Ints scaled = multiply(dot[r][v], scale);
@@ -203,10 +232,10 @@ struct Tile {
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r) lowered[r] = broadcast_float(0.0f);
         for (int64_t j = 0; j < (kNarrow ? 16 : kBlockRuns); ++j) {
-          const Floats minimum = load_floats(&ready.minima[j][lane_of(v)]);
+          const Floats least = minimum(unit, v, j);
 #pragma GCC unroll 16
           for (int r = 0; r < kRows; ++r)
-            lowered[r] = fused(minimum, broadcast_float(pieces[r].sums[j]), lowered[r]);
+            lowered[r] = fused(least, broadcast_float(pieces[r].sums[j]), lowered[r]);
         }
       }
 #pragma GCC unroll 16

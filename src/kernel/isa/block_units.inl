@@ -33,14 +33,20 @@ struct UnitJob {
   return unit;
 }
 
-// From a block of a strip to what is to be asked for meanwhile: `distance` ahead in the strip, and
-// behind its end in the next unit's.
-[[gnu::always_inline]] inline int64_t ahead_of(const UnitJob& unit, int64_t block,
-                                               int64_t block_bytes, int64_t distance) {
-  const int64_t blocks_ahead = (distance + block_bytes - 1) / block_bytes;
-  const int64_t ahead = blocks_ahead * block_bytes;
-  if (block + blocks_ahead < unit.job.blocks) return ahead;
-  return ahead + unit.next_unit - unit.job.blocks * block_bytes;
+// From blocks of a unit's strips to what is to be asked for meanwhile.
+struct Ahead {
+  int64_t blocks;            // so many ahead in the strip
+  int64_t bytes, next_unit;  // that is here, and behind the strip's end in the next unit's
+
+  [[gnu::always_inline]] inline int64_t of(const UnitJob& unit, int64_t block) const {
+    return block + blocks < unit.job.blocks ? bytes : next_unit;
+  }
+};
+
+[[gnu::always_inline]] inline Ahead ahead_by(const UnitJob& unit, int64_t block_bytes,
+                                             int64_t distance) {
+  const int64_t blocks = (distance + block_bytes - 1) / block_bytes, bytes = blocks * block_bytes;
+  return {blocks, bytes, bytes + unit.next_unit - unit.job.blocks * block_bytes};
 }
 
 template <int64_t kRows>
@@ -75,6 +81,17 @@ template <int64_t kRows>
     for (int64_t n = whole; n < job.outputs; ++n)
       out[n] = job.bias == nullptr ? totals[m][n] : totals[m][n] + job.bias[n];
   }
+}
+
+// A block whose codes are multiplied as they are packed: of its scales what tiles do not read from
+// the strip itself.
+template <typename Source, Drain kDrain, bool kNarrow>
+[[gnu::always_inline]] inline void ready_packed(const Shape& shape, const uint8_t* block,
+                                                int64_t ahead, Ready& ready) {
+  if constexpr (!reads_scales<Source, kDrain, kNarrow>())
+    return load_scales(shape, block, ahead, ready);
+  expect_scales(shape, block, ahead);
+  if constexpr (has_integers(kDrain)) load_integer_supers(shape, block, has_minima(kDrain), ready);
 }
 
 // All vectors of `kStrips` strips for a tile's rows.
@@ -120,25 +137,29 @@ template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kMost>
 
 template <Codes kCodes, Drain kDrain, bool kNarrow>
 void one_row(const UnitJob& unit_job, const Shape& shape) {
+  using Source = PackedForRow<kCodes>;
   const BlockDots& job = unit_job.job;
   Ready ready;
   Group<1> group[2];  // pieces of a block and of the next one; totals of the first
+  const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfRow);
   clear_totals(group[0], 1);
   take_pieces<kDrain>(shape, inputs_at(job, shape, 0, 0), 1, group[0].pieces);
   for (int64_t b = 0; b < job.blocks; ++b) {
     const uint8_t* block = job.strip + b * shape.at.bytes;
-    const int64_t ahead = ahead_of(unit_job, b, shape.at.bytes, kAheadOfRow);
+    const int64_t ahead = far.of(unit_job, b);
     if (b + 1 < job.blocks)
       take_pieces<kDrain>(shape, inputs_at(job, shape, b + 1, 0), 1, group[(b + 1) % 2].pieces);
-    load_scales(shape, block, ahead, ready);
+    ready_packed<Source, kDrain, kNarrow>(shape, block, ahead, ready);
     Unit unit;
+    unit.ahead = ahead;
+    unit.scales = shape.at.scales;
+    unit.minima = shape.at.minima;
     for (int s = 0; s < kUnitStrips; ++s) {
       unit.ready[s] = &ready;
       unit.codes[s] = block;
     }
-    unit.ahead = ahead;
-    tile_vectors<Packed<kCodes>, kDrain, kNarrow, 1, kParts>(
-        shape, unit, inputs_at(job, shape, b, 0), 0, group[b % 2].pieces, group[0].totals);
+    tile_vectors<Source, kDrain, kNarrow, 1, kParts>(shape, unit, inputs_at(job, shape, b, 0), 0,
+                                                     group[b % 2].pieces, group[0].totals);
   }
   write_out(unit_job, 0, 1, group[0].totals);
 }
@@ -149,6 +170,7 @@ void few_rows(const UnitJob& unit_job, const Shape& shape) {
                         : kNarrow && kNarrowRows < kPackedRows ? kNarrowRows
                                                                : kPackedRows;
   const BlockDots& job = unit_job.job;
+  const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfUnpacking / kStrips);
   Ready ready[kStrips];
   Group<kFewRows> group;
   RowPieces next[kFewRows];
@@ -161,12 +183,15 @@ void few_rows(const UnitJob& unit_job, const Shape& shape) {
     else
       expect_out(unit_job, 0, job.rows);
     Unit unit;
-    unit.ahead = ahead_of(unit_job, b, shape.at.bytes, kAheadOfUnpacking / kStrips);
+    unit.ahead = far.of(unit_job, b);
+    unit.scales = shape.at.scales;
+    unit.minima = shape.at.minima;
     for (int s = 0; s < kStrips; ++s) {
       const bool own = s < unit_job.strips;
       unit.codes[s] = job.strip + (own ? s : s - 1) * unit_job.second + b * shape.at.bytes;
       unit.ready[s] = &ready[own ? s : s - 1];
-      if (own) load_scales(shape, unit.codes[s], unit.ahead, ready[s]);
+      if (own)
+        ready_packed<Packed<kCodes>, kDrain, kNarrow>(shape, unit.codes[s], unit.ahead, ready[s]);
     }
     block_rows<Packed<kCodes>, kDrain, kNarrow, kStrips * kParts, kMost>(
         shape, unit, inputs_at(job, shape, b, 0), job.rows, pieces[b % 2], group.totals);
@@ -178,6 +203,7 @@ template <Range kRange, Drain kDrain, bool kNarrow>
 [[gnu::noinline]] void many_rows(const UnitJob& unit_job, const Shape& shape, UnpackCodes* unpack) {
   constexpr int kRows = kNarrow ? kNarrowRows : kUnpackedRows;
   const BlockDots& job = unit_job.job;
+  const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfUnpacking);
   Ready ready[kUnitStrips];
   Group<kGroupRows> group;
   for (int64_t row = 0; row < job.rows; row += kGroupRows) {
@@ -193,7 +219,7 @@ template <Range kRange, Drain kDrain, bool kNarrow>
         unit.codes[s] = unit.ready[s]->codes;
         if (!own) continue;
         const uint8_t* block = job.strip + s * unit_job.second + b * shape.at.bytes;
-        const int64_t ahead = ahead_of(unit_job, b, shape.at.bytes, kAheadOfUnpacking);
+        const int64_t ahead = far.of(unit_job, b);
         load_scales(shape, block, ahead, ready[s]);
         unpack(block, ahead, ready[s].codes);
       }
