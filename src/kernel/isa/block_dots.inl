@@ -41,13 +41,10 @@ template <int64_t kRows>
   for (int64_t m = 0; m < rows; ++m) {
     const int32_t* sums = in.sums + m * kBlockSums;
     const float* scales = in.scales + m * kBlockRuns;
-    if (narrow) {
-      for (int64_t j = 0; j < 16; ++j)
-        group.sums[m][j] = static_cast<float>(sums[j]) * scales[j / 2];
-    } else {
-      for (int64_t i = 0; i < kBlockRuns; ++i)
-        group.sums[m][i] = static_cast<float>(sums[i]) * scales[i];
-    }
+    if (narrow)
+      scale_pieces(sums, scales, group.sums[m]);
+    else
+      scale_runs(sums, scales, group.sums[m]);
   }
 }
 

@@ -145,3 +145,22 @@ using ShiftCount = int32x4_t;
 [[gnu::always_inline]] inline int32_t sum_of_codes(const int8_t* codes) {
   return vaddlvq_s8(vld1q_s8(codes));
 }
+
+// Sums of the codes of eight runs, times their scales.
+[[gnu::always_inline]] inline void scale_runs(const int32_t* sums, const float* scales, float* to) {
+  for (int i = 0; i < 8; i += 4)
+    vst1q_f32(to + i, vmulq_f32(vcvtq_f32_s32(vld1q_s32(sums + i)), vld1q_f32(scales + i)));
+}
+
+// Of sixteen pieces, two to a scale.
+[[gnu::always_inline]] inline void scale_pieces(const int32_t* sums, const float* scales,
+                                                float* to) {
+  for (int i = 0; i < 8; i += 4) {
+    const float32x4_t four = vld1q_f32(scales + i);
+    const float32x4x2_t twice = vzipq_f32(four, four);
+    for (int half = 0; half < 2; ++half) {
+      const int at = 2 * i + 4 * half;
+      vst1q_f32(to + at, vmulq_f32(vcvtq_f32_s32(vld1q_s32(sums + at)), twice.val[half]));
+    }
+  }
+}

@@ -73,12 +73,10 @@ void take_pieces(const Shape& shape, const Inputs& in, int64_t rows, RowPieces* 
   for (int64_t m = 0; m < rows; ++m) {
     const int32_t* sums = in.sums + m * kBlockSums;
     const float* scales = in.scales + m * kBlockRuns;
-    if (shape.narrow) {
-      for (int j = 0; j < 16; ++j) pieces[m].sums[j] = static_cast<float>(sums[j]) * scales[j / 2];
-    } else {
-      for (int i = 0; i < kBlockRuns; ++i)
-        pieces[m].sums[i] = static_cast<float>(sums[i]) * scales[i];
-    }
+    if (shape.narrow)
+      scale_pieces(sums, scales, pieces[m].sums);
+    else
+      scale_runs(sums, scales, pieces[m].sums);
   }
 }
 
@@ -224,29 +222,43 @@ struct Tile {
   [[gnu::always_inline]] static inline void add_block(const Unit& unit, const Totals& product,
                                                       const RowPieces* pieces,
                                                       float (*totals)[kUnitLanes]) {
+    Totals lowered;
+    if constexpr (kDrain == Drain::integers_minima) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) lowered[r][v] = broadcast_float(0.0f);
+      }
+#pragma GCC unroll 4
+      for (int64_t j = 0; j < (kNarrow ? 16 : kBlockRuns); ++j)
+        add_minima(unit, pieces, j, lowered);
+    }
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const Ready& ready = *unit.ready[strip_of_vector(v)];
-      Floats lowered[kRows];
-      if constexpr (kDrain == Drain::integers_minima) {
-#pragma GCC unroll 16
-        for (int r = 0; r < kRows; ++r) lowered[r] = broadcast_float(0.0f);
-        for (int64_t j = 0; j < (kNarrow ? 16 : kBlockRuns); ++j) {
-          const Floats least = minimum(unit, v, j);
-#pragma GCC unroll 16
-          for (int r = 0; r < kRows; ++r)
-            lowered[r] = fused(least, broadcast_float(pieces[r].sums[j]), lowered[r]);
-        }
-      }
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         float* at = totals[r] + (kVector + v) * kPartLanes;
         Floats total =
             fused(product[r][v], load_floats(&ready.supers[0][lane_of(v)]), load_floats(at));
         if constexpr (kDrain == Drain::integers_minima)
-          total = fused(lowered[r], load_floats(&ready.supers[1][lane_of(v)]), total);
+          total = fused(lowered[r][v], load_floats(&ready.supers[1][lane_of(v)]), total);
         store_floats(at, total);
       }
+    }
+  }
+
+  // The minima of sub-block j times the sums of the rows' activations.
+  [[gnu::always_inline]] static inline void add_minima(const Unit& unit, const RowPieces* pieces,
+                                                       int64_t j, Totals& lowered) {
+    Floats least[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) least[v] = minimum(unit, v, j);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Floats sum = broadcast_float(pieces[r].sums[j]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) lowered[r][v] = fused(least[v], sum, lowered[r][v]);
     }
   }
 
