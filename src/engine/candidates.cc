@@ -13,10 +13,6 @@ bool ranks_before(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-bool is_allowed(TokenMask mask, int64_t token) {
-  return mask.empty() || (mask[static_cast<size_t>(token / 64)] >> (token % 64) & 1) != 0;
-}
-
 bool is_choosable(float logit) { return logit > -INFINITY; }  // false for NaN too
 
 constexpr int64_t kBlock = 64;
@@ -49,14 +45,20 @@ class Spread {
 
 }  // namespace
 
+bool Drawable::has(int64_t token) const {
+  if (!mask.empty() && (mask[static_cast<size_t>(token / 64)] >> (token % 64) & 1) == 0)
+    return false;
+  return banned.empty() || !std::ranges::binary_search(banned, static_cast<int32_t>(token));
+}
+
 // One pass with a heap of the best so far, the worst of them on top. Almost every logit of a real
 // row loses to that one, so a block of them is looked at one by one only where any wins.
 void Candidates::gather(const float* logits, int64_t token_count, int64_t limit, float least,
-                        TokenMask mask) {
+                        const Drawable& drawable) {
   const auto most = static_cast<size_t>(limit);
   const auto take = [&](int64_t token) {
     const float logit = logits[token];
-    if (!is_choosable(logit) || logit < least || !is_allowed(mask, token)) return;
+    if (!is_choosable(logit) || logit < least || !drawable.has(token)) return;
     const Candidate candidate{static_cast<int32_t>(token), logit, 0.0};
     if (list_.size() < most) {
       list_.push_back(candidate);
@@ -80,11 +82,11 @@ void Candidates::gather(const float* logits, int64_t token_count, int64_t limit,
 void Candidates::sort() { std::sort(list_.begin(), list_.end(), ranks_before); }
 
 float Candidates::sigma_cut(const float* logits, int64_t token_count, double count,
-                            TokenMask mask) {
+                            const Drawable& drawable) {
   Spread spread;
   float best = -INFINITY;
   for (int64_t token = 0; token < token_count; ++token) {
-    if (!is_choosable(logits[token]) || !is_allowed(mask, token)) continue;
+    if (!is_choosable(logits[token]) || !drawable.has(token)) continue;
     spread.add(logits[token]);
     best = std::max(best, logits[token]);
   }

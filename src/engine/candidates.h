@@ -18,21 +18,31 @@ struct Candidate {
 // Bit id % 64 of word id / 64 for every token that is allowed; no words: all.
 using TokenMask = std::span<const uint64_t>;
 
+// Tokens that may be drawn: those of the mask but for the banned ones.
+struct Drawable {
+  TokenMask mask = {};
+  std::span<const int32_t> banned = {};  // ascending
+
+  bool has(int64_t token) const;
+};
+
 class Candidates {
  public:
   explicit Candidates(int64_t most) { list_.reserve(static_cast<size_t>(most)); }
 
   // The `limit` best of a row of logits, best first: higher logits, lower ids among equals. Those
-  // of -infinity, NaN, below `least` or outside of the mask are no candidates.
-  void gather(const float* logits, int64_t token_count, int64_t limit, float least, TokenMask mask);
+  // of -infinity, NaN or below `least` and what may not be drawn are no candidates.
+  void gather(const float* logits, int64_t token_count, int64_t limit, float least,
+              const Drawable& drawable);
   void clear() {
     list_.clear();
     divisor_ = 1.0;
   }
 
-  // The least logit within `count` standard deviations (of all that are above -infinity) of the
-  // best of a row.
-  static float sigma_cut(const float* logits, int64_t token_count, double count, TokenMask mask);
+  // The least logit within `count` standard deviations (of all drawable ones above -infinity) of
+  // the best of a row.
+  static float sigma_cut(const float* logits, int64_t token_count, double count,
+                         const Drawable& drawable);
 
   void keep_within_sigma(double count);
   void keep_top_k(int64_t count);

@@ -71,10 +71,17 @@ Sampler::Sampler(SamplingOptions options, int64_t token_count,
       candidates_(picks_likeliest() && keeps_best(options_)
                       ? 1
                       : (begins_with_top_k(options_) ? options_.top_k : token_count)) {
-  if (changes_rows()) adjusted_.resize(static_cast<size_t>(token_count));
-  for (const LogitBias& entry : options_.logit_bias)
+  for (const LogitBias& entry : options_.logit_bias) {
     BITTERN_CHECK(entry.token >= 0 && entry.token < token_count, "logit bias of token {} of {}",
                   entry.token, token_count);
+    if (entry.bias == -INFINITY)
+      banned_.push_back(entry.token);
+    else
+      added_.push_back(entry);
+  }
+  std::ranges::sort(banned_);
+  if (!added_.empty() || penalties_.is_on() || dry_.is_on())
+    adjusted_.resize(static_cast<size_t>(token_count));
   const auto window = penalties_.is_on() ? static_cast<size_t>(options_.repeat_last_n) : 0;
   changed_.reserve(std::min(kCutChangedMax, options_.logit_bias.size() + window));
 }
@@ -115,11 +122,11 @@ int32_t Sampler::sample(const float* logits, int64_t token_index, TokenMask mask
 std::span<const Candidate> Sampler::distribution(const float* logits, int64_t token_index,
                                                  TokenMask mask) {
   const DefaultFloatMode mode;
-  Row row{logits, token_index, mask, -INFINITY, false};
+  Row row{logits, token_index, {mask, banned_}, -INFINITY, false};
   candidates_.clear();
-  if (!options_.logit_bias.empty()) {
+  if (!added_.empty()) {
     float* adjusted = writable(row);
-    for (const LogitBias& entry : options_.logit_bias) adjusted[entry.token] += entry.bias;
+    for (const LogitBias& entry : added_) adjusted[entry.token] += entry.bias;
   }
   const bool best_only = picks_likeliest() && keeps_best(options_);
   for (const SamplerStage stage : options_.stages) {
@@ -148,7 +155,8 @@ void Sampler::run(SamplerStage stage, Row& row) {
     case SamplerStage::top_n_sigma:
       if (options_.top_n_sigma <= 0.0) return;
       if (row.is_gathered) return candidates_.keep_within_sigma(options_.top_n_sigma);
-      row.least = Candidates::sigma_cut(row.logits, token_count_, options_.top_n_sigma, row.mask);
+      row.least =
+          Candidates::sigma_cut(row.logits, token_count_, options_.top_n_sigma, row.drawable);
       return;
     case SamplerStage::top_k:
       if (row.is_gathered) return candidates_.keep_top_k(options_.top_k);
@@ -180,7 +188,7 @@ void Sampler::run(SamplerStage stage, Row& row) {
 void Sampler::gather(Row& row, int64_t limit) {
   if (row.is_gathered) return;
   row.is_gathered = true;
-  candidates_.gather(row.logits, token_count_, limit, row.least, row.mask);
+  candidates_.gather(row.logits, token_count_, limit, row.least, row.drawable);
 }
 
 // The row as a copy of our own.

@@ -51,14 +51,11 @@ class Sampler {
   struct Row {
     const float* logits;
     int64_t token_index;
-    TokenMask mask;
+    Drawable drawable;
     float least;       // logits below are out
     bool is_gathered;  // into candidates_
   };
 
-  bool changes_rows() const {
-    return !options_.logit_bias.empty() || penalties_.is_on() || dry_.is_on();
-  }
   bool picks_likeliest() const { return options_.temperature <= 0.0; }
   void run(SamplerStage stage, Row& row);
   void gather(Row& row, int64_t limit);
@@ -69,6 +66,9 @@ class Sampler {
 
   SamplingOptions options_;
   int64_t token_count_;
+  // The bias: tokens that it bans, ascending, and what it adds to others.
+  std::vector<int32_t> banned_;
+  std::vector<LogitBias> added_;
   RepeatPenalties penalties_;
   DryPenalties dry_;
   std::vector<float> adjusted_;  // copy of the logits; empty where nothing changes them

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -147,6 +148,37 @@ TEST(Sampler, TiesGoToTheLowestId) {
   ASSERT_EQ(left.size(), 2u);
   EXPECT_EQ(left[0].token, 3);
   EXPECT_EQ(left[1].token, 11);
+}
+
+TEST(Sampler, ABannedTokenIsAsOneOfMinusInfinity) {
+  random::Sequence random(kSeed);
+  const SamplingOptions ways[] = {{.temperature = 0.0},
+                                  {.top_k = 7},
+                                  {.top_n_sigma = 1.5, .top_k = 0},
+                                  {.repeat_penalty = 1.5, .top_n_sigma = 2.0},
+                                  {.top_k = 0, .typical_p = 0.8, .min_p = 0.0}};
+  for (const SamplingOptions& way : ways) {
+    for (int round = 0; round < 20; ++round) {
+      const std::vector<float> logits = random_logits(random, 200);
+      std::vector<float> without = logits;
+      SamplingOptions banning = way;
+      // The best of them, and others in any order.
+      const auto best = std::ranges::max_element(logits) - logits.begin();
+      for (const auto token : {best, std::ptrdiff_t{150}, std::ptrdiff_t{3}, std::ptrdiff_t{70}}) {
+        banning.logit_bias.push_back({static_cast<int32_t>(token), -INFINITY});
+        without[static_cast<size_t>(token)] = -INFINITY;
+      }
+      Sampler bans(banning, 200), plain(way, 200);
+      for (Sampler* sampler : {&bans, &plain}) sampler->accept(20);
+      const auto left = bans.distribution(logits.data());
+      const auto expected = plain.distribution(without.data());
+      ASSERT_EQ(left.size(), expected.size());
+      for (size_t i = 0; i < left.size(); ++i) {
+        EXPECT_EQ(left[i].token, expected[i].token);
+        EXPECT_EQ(left[i].probability, expected[i].probability);
+      }
+    }
+  }
 }
 
 TEST(Sampler, NotANumberIsNeverChosenAndNothingLeftIsAnError) {
