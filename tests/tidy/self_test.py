@@ -56,10 +56,10 @@ class Layers(RuleTest):
 
     def test_fences(self):
         self.passes(layers.check_fences, {"src/base/j.cc": "#include <simdjson.h>\n",
-                                          "src/cli/f.cc": "#include <CLI/CLI.hpp>\n"})
+                                          "src/store/f.cc": "#include <curl/curl.h>\n"})
         self.finds(layers.check_fences, {"src/model/j.cc": "#include <nlohmann/json.hpp>\n",
-                                         "src/eval/f.cc": "#  include <CLI/CLI.hpp>\n"},
-                   "behind src/cli/", "behind src/base/")
+                                         "src/eval/f.cc": "#  include <curl/curl.h>\n"},
+                   "behind src/store/", "behind src/base/")
 
     def test_isa_includes(self):
         self.passes(layers.check_isa_includes,
