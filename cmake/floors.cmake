@@ -14,7 +14,8 @@ function(bittern_floor name)
     target_link_libraries(bittern_${name} PUBLIC bittern_${floor})
   endforeach()
   target_link_libraries(bittern_${name} PUBLIC ${ARG_LIBRARIES})
-  target_precompile_headers(bittern_${name} PRIVATE <algorithm> <memory> <string> <vector> <fmt/format.h>)
+  target_precompile_headers(bittern_${name} PRIVATE
+    <algorithm> <memory> <string> <vector> <fmt/format.h>)
 endfunction()
 
 # Instruction-set flags, per file and nowhere else. Such files are src/kernel/isa/ISA.cc and
@@ -67,7 +68,8 @@ function(bittern_test name)
     target_link_libraries(test_${name} PRIVATE bittern_${floor})
   endforeach()
   target_link_libraries(test_${name} PRIVATE GTest::gtest_main)
-  target_precompile_headers(test_${name} PRIVATE <algorithm> <memory> <string> <vector> <fmt/format.h> <gtest/gtest.h>)
+  target_precompile_headers(test_${name} PRIVATE
+    <algorithm> <memory> <string> <vector> <fmt/format.h> <gtest/gtest.h>)
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endfunction()

@@ -1,5 +1,6 @@
 # cmake --install: the program, the library with its header, the example model, the manual page and
-# completions, and what says how they may be used. cpack -G DEB: the same as a Debian package (scripts/deb_test.sh tries it).
+# completions, and what says how they may be used. cpack -G DEB: the same as a Debian package
+# (scripts/deb_test.sh tries it).
 
 # The manual page and the completions are what the program says of itself.
 set(made ${PROJECT_BINARY_DIR}/made)

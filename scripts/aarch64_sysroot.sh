@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . scripts/setup.sh
 
 readonly sysroot=$PWD/build/aarch64-sysroot state=$PWD/build/aarch64-apt
-readonly libraries=(libfmt-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev
+readonly libraries=(libfmt-dev libsimdjson-dev nlohmann-json3-dev
   libcurl4-openssl-dev libssl-dev zlib1g-dev libonig-dev libgtest-dev)
 # The cross compiler brings these headers itself.
 readonly not_wanted='/(libc6-dev|linux-libc-dev|libcrypt-dev|libnsl-dev|libtirpc-dev)_'

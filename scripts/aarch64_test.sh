@@ -33,7 +33,8 @@ logged aarch64-build cmake --build "$build" --target "${floors[@]/#/test_}" bitt
 on() {
   local processor=$1
   shift
-  "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -L "$sysroot" -cpu "$processor" "$@"
+  "$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" \
+    -L "$sysroot" -cpu "$processor" "$@"
 }
 
 status=0

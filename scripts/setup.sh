@@ -3,7 +3,7 @@
 # missing Debian packages and building. Long output goes to build/*.log and is shown on failure.
 
 readonly build_packages=(g++ cmake ninja-build libfmt-dev libsimdjson-dev nlohmann-json3-dev
-  libcli11-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libonig-dev pkg-config)
+  libcurl4-openssl-dev libssl-dev zlib1g-dev libonig-dev pkg-config)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$0: $*"; exit 1; }

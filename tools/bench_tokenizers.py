@@ -5,8 +5,8 @@ tokens, in turns (so that what else the machine does meets both), and the median
 first turn of each is not counted. Every id is compared once. At the end, how long loading takes.
 
 All of it runs on one core (--core, the last by default). A core of a virtual machine that has slept
-is slow for some time (27 instead of 44 MB/s through the first 40 ms at least, where this was written
-for), which is most of a turn of Bittern's and little of one of the package's.
+is slow for some time (27 instead of 44 MB/s through the first 40 ms at least, where this was
+written for), which is most of a turn of Bittern's and little of one of the package's.
 
 Of the package two calls are timed: encode, and encode_batch_fast of all texts, its quickest, which
 keeps no offsets. The ratio is given against both.
@@ -14,7 +14,8 @@ keeps no offsets. The ratio is given against both.
 usage: bench_tokenizers.py --text NAME=FILE... [--rounds N] [--chunk N] [--megabytes N] [--core N]
          VOCABULARY...
   VOCABULARY: NAME=path of a tokenizer.json
-needs: build/release/tests/tokenize_pipe (BITTERN names another binary to look beside), tokenizers"""
+needs: build/release/tests/tokenize_pipe (BITTERN names another binary to look beside),
+tokenizers"""
 import argparse
 import json
 import os

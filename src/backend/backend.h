@@ -14,6 +14,10 @@
 
 #include "codec/tensor_view.h"
 
+namespace bittern {
+class FileMap;
+}
+
 namespace bittern::backend {
 
 enum class Activation : uint8_t { silu, relu, relu2, gelu, gelu_tanh };
@@ -30,9 +34,9 @@ struct LinearSource {
   // Row r of the result is row row_order[r] of the tensor, and element row_order[r] of the bias;
   // the result has as many rows as the order (a part of a fused tensor). Empty: as stored.
   std::vector<int32_t> row_order;
-  // The whole FileMap that the weight lies in, so that pages may be read ahead, and released when
-  // they were packed; empty where it lies elsewhere.
-  Bytes file;
+  // What the weight lies in, so that pages may be read ahead, and released when they were packed;
+  // null where it lies elsewhere.
+  const FileMap* file = nullptr;
   // The output layer: a coarse plane beside it may be worth its memory (Backend::head).
   bool head = false;
 };

@@ -59,6 +59,11 @@ FileStamp make_stamp(const struct stat& facts, int64_t now_ns) {
   return stamp;
 }
 
+struct Unmap {
+  size_t size;
+  void operator()(const std::byte* data) const { ::munmap(const_cast<std::byte*>(data), size); }
+};
+
 // Calls advise(address, bytes) for the pages that overlap a part.
 template <typename Advise>
 void for_pages_around(Bytes part, const Advise& advise) {
@@ -84,30 +89,11 @@ FileMap FileMap::open(const std::filesystem::path& path) {
   if (map.size_ == 0) return map;
   void* address = ::mmap(nullptr, map.size_, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (address == MAP_FAILED) {
-    map.size_ = 0;
     fail(ErrorKind::resources, "{}: cannot map {} bytes: {}", map.name_, facts.st_size,
          reason(errno));
   }
-  map.data_ = static_cast<const std::byte*>(address);
+  map.data_ = {static_cast<const std::byte*>(address), Unmap{map.size_}};
   return map;
-}
-
-FileMap::FileMap(FileMap&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
-      stamp_(other.stamp_),
-      name_(std::move(other.name_)) {}
-
-FileMap& FileMap::operator=(FileMap&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  std::swap(stamp_, other.stamp_);
-  std::swap(name_, other.name_);
-  return *this;
-}
-
-FileMap::~FileMap() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 std::optional<FileStamp> FileMap::stamp_of(const std::filesystem::path& path) {

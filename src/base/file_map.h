@@ -1,9 +1,10 @@
-// A file mapped read-only, or read into memory. The map outlives the descriptor; spans taken
-// from it live as long as the FileMap.
+// A file mapped read-only. The map outlives the descriptor; spans taken from it live as long as the
+// FileMap.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -33,13 +34,14 @@ class FileMap {
   static FileMap open(const std::filesystem::path& path);
 
   FileMap() = default;
-  FileMap(FileMap&& other) noexcept;
-  FileMap& operator=(FileMap&& other) noexcept;
+  FileMap(FileMap&&) noexcept = default;
+  FileMap& operator=(FileMap&&) noexcept = default;
   FileMap(const FileMap&) = delete;
   FileMap& operator=(const FileMap&) = delete;
-  ~FileMap();
 
-  Bytes bytes() const { return {data_, size_}; }
+  Bytes bytes() const { return {data_.get(), data_ == nullptr ? 0 : size_}; }
+  // For who may still be at the bytes when the FileMap goes: what is locked keeps them mapped.
+  std::weak_ptr<const void> mapping() const { return data_; }
   const std::string& name() const { return name_; }
   // Of the moment when the file was opened.
   const FileStamp& stamp() const { return stamp_; }
@@ -59,7 +61,7 @@ class FileMap {
   void prefer_huge_pages();
 
  private:
-  const std::byte* data_ = nullptr;
+  std::shared_ptr<const std::byte> data_;  // unmaps
   size_t size_ = 0;
   FileStamp stamp_;
   std::string name_;

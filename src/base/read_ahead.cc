@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "base/file_map.h"
-
 namespace bittern {
 namespace {
 
@@ -20,14 +18,17 @@ ReadAhead::~ReadAhead() {
   if (thread_.joinable()) thread_.join();
 }
 
-void ReadAhead::want(Bytes part) {
+void ReadAhead::want(const FileMap& file, Bytes part) {
   if (FileMap::is_resident(part)) return;
+  const std::weak_ptr<const void> mapping = file.mapping();
   const std::lock_guard lock(mutex_);
   const std::byte* begin = part.data();
   const std::byte* end = begin + part.size();
-  if (begin >= begin_ && begin <= end_) {
+  const bool same_file = !mapping.owner_before(mapping_) && !mapping_.owner_before(mapping);
+  if (same_file && begin >= begin_ && begin <= end_) {
     end_ = std::max(end_, end);
   } else {
+    mapping_ = mapping;
     begin_ = next_ = begin;
     end_ = end;
   }
@@ -42,17 +43,12 @@ void ReadAhead::loop() {
   while (next_ < end_) {
     const Bytes chunk(next_, static_cast<size_t>(std::min(kChunkBytes, end_ - next_)));
     next_ += chunk.size();
+    const std::weak_ptr<const void> mapping = mapping_;
     lock.unlock();
-    FileMap::read_ahead(chunk);
+    if (const auto mapped = mapping.lock()) FileMap::read_ahead(chunk);
     lock.lock();
   }
   running_ = false;
-  idle_.notify_all();
-}
-
-void ReadAhead::wait() {
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [&] { return !running_; });
 }
 
 }  // namespace bittern

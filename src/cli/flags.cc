@@ -1,9 +1,8 @@
 #include "cli/flags.h"
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <functional>
 
 #include "base/error.h"
 #include "base/suggest.h"
@@ -48,13 +47,16 @@ std::vector<std::string> split_names(std::string_view names) {
   }
 }
 
-// llama.cpp's short names of two letters ("-jf"), which CLI11 would read as a letter and its value.
-bool has_two_letters(std::string_view name) {
-  return name.size() == 3 && name[0] == '-' && name[1] != '-';
-}
-
 // The last of the names, which is the long one: what messages call the flag.
 std::string main_name(const FlagSpec& spec) { return split_names(spec.names).back(); }
+
+bool is_switch(const FlagSpec& spec) { return spec.value_name.empty(); }
+
+// Whether it could be an integer, of any size.
+bool is_whole_number(std::string_view word) {
+  if (word.starts_with('+') || word.starts_with('-')) word.remove_prefix(1);
+  return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -95,185 +97,228 @@ std::optional<double> parse_number(std::string_view word) {
   return value;
 }
 
-// CLI11's part: it sorts the words of a command line into options and their values.
-struct Flags::Parser {
-  CLI::App app;
-  // Run after the words are sorted; each reads one option's values into its target.
-  std::vector<std::function<void()>> readers;
-  // Names of two letters, and what they stand for.
-  std::vector<std::pair<std::string, std::string>> two_letters;
+// A command line's words: which flags are given with which values, and what is left.
+struct Flags::Sorted {
+  std::vector<std::vector<std::string>> values;  // of declared_flags_[i]; "" for a switch
+  std::vector<size_t> arguments;                 // places of the words
+  std::string unknown;                           // the first flag that nobody declared
+  std::string problem;                           // the first of another kind
 
-  // The names that CLI11 is told; the others are replaced before it sees the command line.
-  std::string taken(const std::string& names) {
-    const std::vector<std::string> all = split_names(names);
-    std::vector<std::string> taken;
-    for (const std::string& name : all) {
-      if (has_two_letters(name))
-        two_letters.emplace_back(name, all.back());
-      else
-        taken.push_back(name);
-    }
-    return fmt::format("{}", fmt::join(taken, ","));
-  }
-
-  std::vector<std::string> replaced(std::span<const std::string> arguments) const {
-    std::vector<std::string> words(arguments.begin(), arguments.end());
-    for (std::string& word : words) {
-      if (word == "--") break;
-      const size_t length = std::min(word.find('='), word.size());
-      for (const auto& [name, meant] : two_letters)
-        if (std::string_view(word).substr(0, length) == name) word.replace(0, length, meant);
-    }
-    return words;
-  }
-
-  CLI::Option* add(const std::string& names, bool repeated) {
-    CLI::Option* option = app.add_option(taken(names), [](const CLI::results_t&) { return true; });
-    option->expected(1)->allow_extra_args(false);
-    option->multi_option_policy(repeated ? CLI::MultiOptionPolicy::TakeAll
-                                         : CLI::MultiOptionPolicy::TakeLast);
-    return option;
+  // A flag, and the value that stands in one word with it.
+  struct Given {
+    std::optional<size_t> flag;
+    std::optional<std::string> value;
+  };
+  Given read(const Flags& flags, const std::string& word);
+  bool complain(std::string text) {
+    if (problem.empty()) problem = std::move(text);
+    return false;
   }
 };
 
+// Of several switches behind one dash all but the last are taken here.
+Flags::Sorted::Given Flags::Sorted::read(const Flags& flags, const std::string& word) {
+  const size_t equals = word.find('=');
+  Given given = {.flag = flags.find(std::string_view(word).substr(0, equals)), .value = {}};
+  if (given.flag && equals != std::string::npos) given.value = word.substr(equals + 1);
+  if (given.flag || word[1] == '-') return given;
+  for (size_t at = 1; at < word.size(); ++at) {
+    const auto next = flags.find(std::string{'-', word[at]});
+    if (!next) {
+      if (given.flag) given.value = word.substr(word[at] == '=' ? at + 1 : at);
+      return given;
+    }
+    if (given.flag) values[*given.flag].emplace_back();
+    given.flag = next;
+    if (!is_switch(flags.declared_flags_[*next])) {
+      if (at + 1 < word.size()) given.value = word.substr(at + 1);
+      return given;
+    }
+  }
+  return given;
+}
+
 Flags::Flags(std::string verb, std::string summary)
-    : verb_(std::move(verb)), summary_(std::move(summary)), parser_(std::make_unique<Parser>()) {
-  parser_->app.set_help_flag();
-  parser_->app.allow_extras();
-  parser_->app.allow_windows_style_options(false);
-  parser_->app.prefix_command(false);
+    : verb_(std::move(verb)), summary_(std::move(summary)) {
   toggle({"-h,--help", "", "Show this help."}, &help_wanted_);
 }
 
-Flags::~Flags() = default;
-
-void Flags::add_flag(FlagSpec spec) { declared_flags_.push_back(std::move(spec)); }
-
 void Flags::argument(std::string name, std::optional<std::string>* target, bool required,
                      std::string help) {
-  CLI::Option* option = parser_->add(name, false);
-  parser_->readers.push_back([option, target] {
-    if (option->count() > 0) *target = option->results().front();
-  });
+  argument_readers_.push_back([target](const Values& values) { *target = values.front(); });
   declared_arguments_.push_back({std::move(name), required, false, std::move(help)});
 }
 
 void Flags::arguments(std::string name, std::vector<std::string>* target, std::string help) {
-  CLI::Option* option = parser_->app.add_option(name, [](const CLI::results_t&) { return true; });
-  option->expected(1, -1)->allow_extra_args();  // -1: any number
-  parser_->readers.push_back([option, target] { *target = option->results(); });
+  argument_readers_.push_back([target](const Values& values) { *target = values; });
   declared_arguments_.push_back({std::move(name), false, true, std::move(help)});
 }
 
+void Flags::add_flag(FlagSpec spec, Reader read) {
+  declared_flags_.push_back(std::move(spec));
+  flag_readers_.push_back(std::move(read));
+}
+
+std::string Flags::where(const FlagSpec& spec) const {
+  return fmt::format("{}: {}", verb_, main_name(spec));
+}
+
 void Flags::toggle(FlagSpec spec, bool* target) {
-  CLI::Option* option = parser_->app.add_flag(spec.names);
-  option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  const std::string where = fmt::format("{}: {}", verb_, main_name(spec));
-  parser_->readers.push_back([option, target, where] {
-    if (option->count() == 0) return;
-    if (option->results().back() != "true")
-      fail(ErrorKind::usage, "{}: takes no value, got \"{}\"", where,
-           printable(option->results().back()));
-    *target = true;
-  });
-  add_flag(std::move(spec));
+  add_flag(std::move(spec), [target](const Values&) { *target = true; });
 }
 
 void Flags::text(FlagSpec spec, std::optional<std::string>* target) {
-  CLI::Option* option = parser_->add(spec.names, false);
-  parser_->readers.push_back([option, target] {
-    if (option->count() > 0) *target = option->results().back();
-  });
-  add_flag(std::move(spec));
+  add_flag(std::move(spec), [target](const Values& values) { *target = values.back(); });
 }
 
 void Flags::texts(FlagSpec spec, std::vector<std::string>* target) {
-  CLI::Option* option = parser_->add(spec.names, true);
-  parser_->readers.push_back([option, target] {
-    if (option->count() > 0) *target = option->results();
-  });
-  add_flag(std::move(spec));
+  add_flag(std::move(spec), [target](const Values& values) { *target = values; });
 }
 
 void Flags::integer(FlagSpec spec, std::optional<int64_t>* target, int64_t least, int64_t most) {
-  CLI::Option* option = parser_->add(spec.names, false);
-  const std::string where = fmt::format("{}: {}", verb_, main_name(spec));
-  parser_->readers.push_back([option, target, least, most, where] {
-    if (option->count() == 0) return;
-    const std::string& word = option->results().back();
+  const auto read = [target, least, most, where = where(spec)](const Values& values) {
+    const std::string& word = values.back();
     const auto value = parse_integer(word);
-    if (!value) fail(ErrorKind::usage, "{}: integer expected, got \"{}\"", where, printable(word));
-    if (*value < least || *value > most)
-      fail(ErrorKind::usage, "{}: {} to {} expected, got {}", where, least, most, *value);
+    if (!value && !is_whole_number(word))
+      fail(ErrorKind::usage, "{}: integer expected, got \"{}\"", where, printable(word));
+    if (!value || *value < least || *value > most) {
+      fail(ErrorKind::usage, "{}: {} to {} expected, got {}", where, least, most, printable(word));
+    }
     *target = value;
-  });
-  add_flag(std::move(spec));
+  };
+  add_flag(std::move(spec), read);
 }
 
 void Flags::number(FlagSpec spec, std::optional<double>* target, double least, double most) {
-  CLI::Option* option = parser_->add(spec.names, false);
-  const std::string where = fmt::format("{}: {}", verb_, main_name(spec));
-  parser_->readers.push_back([option, target, least, most, where] {
-    if (option->count() == 0) return;
-    const std::string& word = option->results().back();
+  const auto read = [target, least, most, where = where(spec)](const Values& values) {
+    const std::string& word = values.back();
     const auto value = parse_number(word);
     if (!value) fail(ErrorKind::usage, "{}: number expected, got \"{}\"", where, printable(word));
-    if (*value < least || *value > most)
-      fail(ErrorKind::usage, "{}: {:g} to {:g} expected, got {:g}", where, least, most, *value);
+    if (*value < least || *value > most) {
+      fail(ErrorKind::usage, "{}: {:g} to {:g} expected, got {}", where, least, most,
+           printable(word));
+    }
     *target = value;
-  });
-  add_flag(std::move(spec));
+  };
+  add_flag(std::move(spec), read);
 }
 
 void Flags::choice(FlagSpec spec, std::optional<std::string>* target,
                    std::vector<std::string_view> choices) {
-  CLI::Option* option = parser_->add(spec.names, false);
-  const std::string where = fmt::format("{}: {}", verb_, main_name(spec));
-  parser_->readers.push_back([option, target, choices = std::move(choices), where] {
-    if (option->count() == 0) return;
-    const std::string& word = option->results().back();
-    if (std::find(choices.begin(), choices.end(), word) == choices.end())
+  const auto read = [target, choices = std::move(choices),
+                     where = where(spec)](const Values& values) {
+    const std::string& word = values.back();
+    if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
       fail(ErrorKind::usage, "{}: one of {} expected, got \"{}\"", where, fmt::join(choices, ", "),
            printable(word));
+    }
     *target = word;
-  });
-  add_flag(std::move(spec));
+  };
+  add_flag(std::move(spec), read);
 }
 
 void Flags::note(std::string paragraph) { notes_.push_back(std::move(paragraph)); }
 
-bool Flags::parse(std::span<const std::string> arguments) {
-  std::vector<std::string> reversed = parser_->replaced(arguments);
-  std::reverse(reversed.begin(), reversed.end());  // CLI11's convention
-  std::string problem;
-  try {
-    parser_->app.parse(reversed);
-  } catch (const CLI::ArgumentMismatch& error) {  // "--temp: 1 required  missing"
-    const std::string text = error.what();
-    problem = fmt::format("{}: a value expected, got none", text.substr(0, text.find(':')));
-  } catch (const CLI::ParseError& error) {
-    problem = error.what();
+std::optional<size_t> Flags::find(std::string_view name) const {
+  for (size_t i = 0; i < declared_flags_.size(); ++i) {
+    const std::vector<std::string> names = split_names(declared_flags_[i].names);
+    if (std::find(names.begin(), names.end(), name) != names.end()) return i;
   }
-  // An unknown flag explains most other problems (its value lands among the arguments), so it is
-  // reported first; what follows "--" is never a flag.
-  for (const std::string& word : arguments) {
+  return std::nullopt;
+}
+
+// The flag that words[0] is, and its value; returns whether that is words[1].
+bool Flags::take_flag(std::span<const std::string> words, Sorted& sorted) const {
+  const auto [flag, value] = sorted.read(*this, words[0]);
+  if (!flag) {
+    if (sorted.unknown.empty()) sorted.unknown = words[0];
+    return false;
+  }
+  const FlagSpec& spec = declared_flags_[*flag];
+  const std::string name = main_name(spec);
+  std::vector<std::string>& values = sorted.values[*flag];
+  if (is_switch(spec)) {
+    if (value)
+      return sorted.complain(
+          fmt::format("{}: takes no value, got \"{}\"", name, printable(*value)));
+    values.emplace_back();
+    return false;
+  }
+  if (value) {
+    values.push_back(*value);
+    return false;
+  }
+  if (words.size() == 1)
+    return sorted.complain(fmt::format("{}: a value expected, got none", name));
+  if (find(std::string_view(words[1]).substr(0, words[1].find('=')))) {
+    return sorted.complain(
+        fmt::format("{}: a value expected, got the flag {}", name, printable(words[1])));
+  }
+  values.push_back(words[1]);
+  return true;
+}
+
+Flags::Sorted Flags::sort(std::span<const std::string> words) const {
+  Sorted sorted;
+  sorted.values.resize(declared_flags_.size());
+  bool flags_end = false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const bool is_flag = !flags_end && words[i].size() > 1 && words[i].front() == '-';
+    if (!is_flag)
+      sorted.arguments.push_back(i);
+    else if (words[i] == "--")
+      flags_end = true;
+    else if (take_flag(words.subspan(i), sorted))
+      ++i;
+  }
+  return sorted;
+}
+
+void Flags::read_arguments(std::span<const std::string> words,
+                           std::span<const size_t> places) const {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < declared_arguments_.size(); ++i) {
+    const Argument& argument = declared_arguments_[i];
+    names.push_back(argument.name);
+    Values values;
+    while (!places.empty() && (values.empty() || argument.repeated)) {
+      values.push_back(words[places.front()]);
+      places = places.subspan(1);
+    }
+    if (!values.empty()) argument_readers_[i](values);
+  }
+  if (places.empty()) return;
+  const std::string got = printable(words[places.front()]);
+  const auto before = places.front() > 0 ? find(words[places.front() - 1]) : std::nullopt;
+  if (before && is_switch(declared_flags_[*before])) {
+    fail(ErrorKind::usage, "{}: {}: takes no value, got \"{}\"", verb_,
+         main_name(declared_flags_[*before]), got);
+  }
+  if (names.empty()) fail(ErrorKind::usage, "{}: no argument expected, got \"{}\"", verb_, got);
+  fail(ErrorKind::usage,
+       "{}: unexpected argument \"{}\" after {} (a text with spaces needs quotes)", verb_, got,
+       fmt::join(names, " and "));
+}
+
+bool Flags::parse(std::span<const std::string> words) {
+  for (const std::string& word : words) {
     if (word == "--") break;
     if (word == "-h" || word == "--help") return false;
   }
-  std::vector<std::string> unknown = parser_->app.remaining();
-  const auto mark = std::find(unknown.begin(), unknown.end(), "--");
-  for (auto word = unknown.begin(); word != mark; ++word)
-    if (word->size() > 1 && word->front() == '-') reject_unknown(*word);
-  if (mark != unknown.end()) unknown.erase(mark);
-  if (!problem.empty()) fail(ErrorKind::usage, "{}: {}", verb_, printable(problem, 300));
-  for (const auto& read : parser_->readers) read();
-  if (!unknown.empty())
-    fail(ErrorKind::usage, "{}: unexpected argument \"{}\" (a text with spaces needs quotes)",
-         verb_, printable(unknown.front()));
-  for (const Argument& argument : declared_arguments_)
-    if (argument.required && parser_->app.count(argument.name) == 0)
+  const Sorted sorted = sort(words);
+  // An unknown flag explains most other problems: its value lands among the arguments.
+  if (!sorted.unknown.empty()) reject_unknown(sorted.unknown);
+  if (!sorted.problem.empty()) fail(ErrorKind::usage, "{}: {}", verb_, sorted.problem);
+  for (size_t i = 0; i < sorted.values.size(); ++i)
+    if (!sorted.values[i].empty()) flag_readers_[i](sorted.values[i]);
+  if (help_wanted_) return false;  // "-qh"
+  read_arguments(words, sorted.arguments);
+  for (size_t i = 0; i < declared_arguments_.size(); ++i) {
+    const Argument& argument = declared_arguments_[i];
+    if (argument.required && sorted.arguments.size() <= i)
       fail(ErrorKind::usage, "{}: {} is missing; see: bittern help {}", verb_, argument.name,
            verb_);
+  }
   return true;
 }
 

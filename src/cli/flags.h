@@ -1,10 +1,14 @@
 // The flags of one verb: declared once, then parsed, explained (--help) and listed (help --json)
-// from that declaration. CLI11 splits the command line behind this header; numbers are read here,
-// strictly, so that every message has one form: `run: --top-k: integer expected, got "x"`.
+// from that declaration.
+//
+// A value is the next word or stands behind "=" or behind a flag of one letter: --temp 1, --temp=1,
+// -n 5, -n=5, -n5. It may begin with a dash, but a flag of the verb is a value only behind "=".
+// Switches of one letter stand together: -qj. Of a flag given several times the last counts. What
+// follows "--" is no flag. Every message has one form: `run: --top-k: integer expected, got "x"`.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,7 +27,6 @@ struct FlagSpec {
 class Flags {
  public:
   Flags(std::string verb, std::string summary);
-  ~Flags();
   Flags(const Flags&) = delete;
   Flags& operator=(const Flags&) = delete;
 
@@ -43,7 +46,7 @@ class Flags {
 
   // False where --help was asked for. Throws Error{usage}: unknown flag (with the nearest known
   // one), missing or malformed value, missing or unexpected argument.
-  bool parse(std::span<const std::string> arguments);
+  bool parse(std::span<const std::string> words);
 
   // What --help prints.
   std::string help() const;
@@ -60,15 +63,24 @@ class Flags {
   const std::string& summary() const { return summary_; }
 
  private:
-  struct Parser;
+  using Values = std::vector<std::string>;  // at least one, in the order given
+  using Reader = std::function<void(const Values& values)>;
+  struct Sorted;
+
   std::string verb_, summary_;
   std::vector<Argument> declared_arguments_;
+  std::vector<Reader> argument_readers_;  // one for each
   std::vector<FlagSpec> declared_flags_;
+  std::vector<Reader> flag_readers_;  // one for each
   std::vector<std::string> notes_;
   bool help_wanted_ = false;
-  std::unique_ptr<Parser> parser_;
 
-  void add_flag(FlagSpec spec);
+  void add_flag(FlagSpec spec, Reader read);
+  std::string where(const FlagSpec& spec) const;  // "run: --top-k"
+  std::optional<size_t> find(std::string_view name) const;
+  bool take_flag(std::span<const std::string> words, Sorted& sorted) const;
+  Sorted sort(std::span<const std::string> words) const;
+  void read_arguments(std::span<const std::string> words, std::span<const size_t> places) const;
   [[noreturn]] void reject_unknown(const std::string& word) const;
 };
 

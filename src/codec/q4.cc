@@ -15,13 +15,12 @@
 // starts with -0, of m in Q4_1 when the minimum is both 0 and -0. C's order decides here.
 // Source: ggml-quants.c, ggml-common.h.
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
 
 #include "base/bytes.h"
 #include "base/half.h"
 #include "codec/formats.h"
 #include "codec/rounding.h"
+#include "codec/scale_search.h"
 
 namespace bittern::codec {
 namespace {
@@ -53,11 +52,7 @@ void Q4_0::decode(const std::byte* blocks, int64_t count, float* values) {
 
 void Q4_0::encode(const float* values, int64_t count, std::byte* blocks) {
   for (; count > 0; --count, blocks += kBytes, values += kElements) {
-    float extreme = 0.0f;  // the signed value of greatest magnitude
-    for (int j = 0; j < kElements; ++j) {
-      if (std::fabs(extreme) < std::fabs(values[j])) extreme = values[j];
-    }
-    const float d = extreme / -8.0f;
+    const float d = extreme_of({values, kElements}) / -8.0f;
     const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     store(blocks, f32_to_f16(d));
     store_nibbles(values, blocks + 2,
@@ -79,18 +74,13 @@ void Q4_1::decode(const std::byte* blocks, int64_t count, float* values) {
 
 void Q4_1::encode(const float* values, int64_t count, std::byte* blocks) {
   for (; count > 0; --count, blocks += kBytes, values += kElements) {
-    float least = FLT_MAX;
-    float greatest = -FLT_MAX;
-    for (int j = 0; j < kElements; ++j) {
-      if (values[j] < least) least = values[j];
-      if (values[j] > greatest) greatest = values[j];
-    }
+    const auto [least, greatest] = range_of({values, kElements});
     const float d = (greatest - least) / 15.0f;
     const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     store(blocks, f32_to_f16(d));
     store(blocks + 2, f32_to_f16(least));
-    store_nibbles(values, blocks + 4, [inverse, least](float value) {
-      return truncate((value - least) * inverse + 0.5f);
+    store_nibbles(values, blocks + 4, [inverse, from = least](float value) {
+      return truncate((value - from) * inverse + 0.5f);
     });
   }
 }

@@ -14,8 +14,6 @@
 //   Q5_1: d = (max - min) / 31; q = trunc((x - min) * (1/d) + 0.5)
 // Source: ggml-quants.c, ggml-common.h.
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
 
 #include "base/bytes.h"
 #include "base/half.h"
@@ -77,12 +75,7 @@ void Q5_1::decode(const std::byte* blocks, int64_t count, float* values) {
 
 void Q5_1::encode(const float* values, int64_t count, std::byte* blocks) {
   for (; count > 0; --count, blocks += kBytes, values += kElements) {
-    float least = FLT_MAX;
-    float greatest = -FLT_MAX;
-    for (int j = 0; j < kElements; ++j) {
-      if (values[j] < least) least = values[j];
-      if (values[j] > greatest) greatest = values[j];
-    }
+    const auto [least, greatest] = range_of({values, kElements});
     const float d = (greatest - least) / 31.0f;
     const float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     int codes[kElements];

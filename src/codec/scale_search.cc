@@ -76,6 +76,15 @@ float extreme_of(std::span<const float> values) {
   return extreme;
 }
 
+Range range_of(std::span<const float> values) {
+  Range range;
+  for (const float value : values) {
+    if (value < range.least) range.least = value;
+    if (value > range.greatest) range.greatest = value;
+  }
+  return range;
+}
+
 float search_symmetric(std::span<const float> values, std::span<const float> weights, int limit,
                        uint8_t* codes) {
   const float extreme = extreme_of(values);

@@ -81,8 +81,9 @@ void check_ternary_codes(const TensorView& tensor);
 class TernarySource {
  public:
   // Decides exact or masters; reads the whole tensor once (of I2_S, HF_TERNARY, TQ1_0, TQ2_0,
-  // IQ1_BN and IQ2_BN only what is needed: codes checked in place, stored scales compared). Throws bad_input where a
-  // code is invalid or a value or scale is not finite. The bytes behind the view must live on.
+  // IQ1_BN and IQ2_BN only what is needed: codes checked in place, stored scales compared). Throws
+  // bad_input where a code is invalid or a value or scale is not finite. The bytes behind the view
+  // must live on.
   explicit TernarySource(const TensorView& tensor);
 
   int64_t rows() const { return tensor_.rows(); }

@@ -22,8 +22,8 @@ void StepCost::observe(int64_t decode_rows, int64_t prompt_rows, double seconds)
     return;
   }
   // Decoding rows come and go during a long prompt, in numbers that never were alone: the nearest
-  // number that was speaks for them. Where none is known, all of it counts for the prompt: that errs
-  // on the side of those who wait.
+  // number that was speaks for them. Where none is known, all of it counts for the prompt: that
+  // errs on the side of those who wait.
   const double rest = seconds - decode_seconds(rows);
   if (rest > 0.0) learn(rest / static_cast<double>(prompt_rows), row_seconds_);
 }

@@ -335,19 +335,19 @@ std::unique_ptr<backend::Linear> TensorReader::pack(backend::LinearSource source
   }
 }
 
-Bytes TensorReader::file_of(const TensorView& tensor) const {
+const FileMap* TensorReader::file_of(const TensorView& tensor) const {
   for (const FileMap& map : model_.checkpoint.maps) {
     const Bytes file = map.bytes();
     if (tensor.bytes.data() >= file.data() && tensor.bytes.data() < file.data() + file.size())
-      return file;
+      return &map;
   }
-  return {};
+  return nullptr;
 }
 
 // What was copied is read no more where it lies in a mapped file: the pages may go, so that no
 // second copy stays resident. Tensors built in memory are left alone.
 void TensorReader::release_source(const TensorView& tensor) {
-  if (!file_of(tensor).empty()) FileMap::release(tensor.bytes);
+  if (file_of(tensor) != nullptr) FileMap::release(tensor.bytes);
 }
 
 std::vector<std::string> TensorReader::unused() const {

@@ -71,8 +71,8 @@ class TensorReader {
   TensorView weight_view(const std::string& module, const LinearShape& shape);
   TensorView transposed(const TensorView& tensor);
   const TensorView* keep(TensorView view);
-  // All of the FileMap that a tensor lies in; empty where it was made in memory.
-  Bytes file_of(const TensorView& tensor) const;
+  // What a tensor lies in; null where it was made in memory.
+  const FileMap* file_of(const TensorView& tensor) const;
   void release_source(const TensorView& tensor);
 
   Model& model_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention_power.h"
 #include "backend/backend_support.h"
 #include "backend/cpu/device.h"
 #include "base/error.h"
@@ -149,15 +150,6 @@ TEST(Attention, WindowsAndLongContextsAgainstDouble) {
 
 // The arithmetic of kernel/attention.h, written out for one head of f32 keys and values: chunks
 // begin at absolute multiples of 256 wherever a window begins, and each joins those before it.
-float power(float x) {
-  if (x < -126.0f) return 0.0f;
-  constexpr float kQ[] = {0.6931471825f,   0.2402265072f,   0.05550356954f,
-                          0.009618083015f, 0.001339086331f, 0.0001545316336f};
-  const float n = std::nearbyintf(x), r = x - n;
-  float q = kQ[5];
-  for (int i = 4; i >= 0; --i) q = std::fmaf(q, r, kQ[i]);
-  return std::ldexp(std::fmaf(q, r, 1.0f), static_cast<int>(n));
-}
 
 // What a store keeps of one vector: f16 and f32 as numbers, int8 as codes and their scale.
 struct Stored {
@@ -237,11 +229,11 @@ std::vector<float> ordered_attention(const Sequence& s, int64_t position, int64_
     float lanes[16] = {};
     for (int64_t t = begin; t < end; ++t) {
       float& weight = weights[static_cast<size_t>(t - begin)];
-      weight = power(weight * factor - own);
+      weight = attention_power(weight * factor - own);
       lanes[t % 16] += weight;
     }
     const float joined = std::max(maximum, own);
-    const float before = power(maximum - joined), now = power(own - joined);
+    const float before = attention_power(maximum - joined), now = attention_power(own - joined);
     maximum = joined;
     sum = std::fmaf(tree(lanes), now, sum * before);
     for (size_t i = 0; i < out.size(); ++i)

@@ -1,6 +1,7 @@
 #include "backend/backend_support.h"
 
-#include <cstring>
+#include <algorithm>
+#include <cmath>
 
 #include "base/cpu.h"
 #include "codec/iq_encoder.h"
@@ -77,13 +78,35 @@ std::vector<float> run_linear(Machine& machine, const backend::Linear& linear, i
   return out;
 }
 
-testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size()) return testing::AssertionFailure() << a.size() << " vs " << b.size();
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0)
-      return testing::AssertionFailure() << "element " << i << ": " << a[i] << " vs " << b[i];
+std::vector<int> signs_of(const std::vector<float>& values) {
+  std::vector<int> signs;
+  for (const float value : values) signs.push_back((value > 0) - (value < 0));
+  return signs;
+}
+
+std::vector<float> plain_ternary(const std::vector<int>& weights,
+                                 const std::vector<float>& row_scales,
+                                 const std::vector<float>& bias, int64_t columns, int64_t count,
+                                 const std::vector<float>& in) {
+  std::vector<float> out;
+  for (int64_t m = 0; m < count; ++m) {
+    const float* x = in.data() + m * columns;
+    float maximum = 1e-5f;
+    for (int64_t k = 0; k < columns; ++k) maximum = std::max(maximum, std::fabs(x[k]));
+    const float factor = 127.0f / maximum;
+    for (size_t n = 0; n < row_scales.size(); ++n) {
+      const int* row = &weights[n * static_cast<size_t>(columns)];
+      int64_t dot = 0;
+      for (int64_t k = 0; k < columns; ++k)
+        dot += static_cast<int64_t>(std::nearbyint(x[k] * factor)) * row[k];
+      volatile float y = static_cast<float>(dot);
+      y = y * (1.0f / factor);
+      y = y * row_scales[n];
+      if (!bias.empty()) y = y + bias[n];
+      out.push_back(static_cast<float>(y));
+    }
   }
-  return testing::AssertionSuccess();
+  return out;
 }
 
 }  // namespace bittern::test

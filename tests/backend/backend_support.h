@@ -16,6 +16,7 @@
 #include "base/thread_pool.h"
 #include "codec/tensor_view.h"
 #include "kernel/kernel.h"
+#include "same_bits.h"
 
 namespace bittern::test {
 
@@ -66,6 +67,13 @@ class OwnedActivations {
 std::vector<float> run_linear(Machine& machine, const backend::Linear& linear, int64_t count,
                               const std::vector<float>& in);
 
-testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b);
+// -1, 0 or 1 for each value.
+std::vector<int> signs_of(const std::vector<float>& values);
+// y [count, rows] by W1.58A8 as backend.h states it, one output at a time: weights -1, 0 and 1, one
+// scale for each row of them, activations int8 by the row; bias [rows], or empty.
+std::vector<float> plain_ternary(const std::vector<int>& weights,
+                                 const std::vector<float>& row_scales,
+                                 const std::vector<float>& bias, int64_t columns, int64_t count,
+                                 const std::vector<float>& in);
 
 }  // namespace bittern::test

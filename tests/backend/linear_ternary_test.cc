@@ -25,31 +25,13 @@ std::vector<float> rows_of_scales(random::Sequence& draw, int64_t rows, int64_t 
   return values;
 }
 
-// W1.58A8 with the weights as they stand: all factors are powers of two but that of the row.
+// With the weights as they stand, none of which begins a row with a zero.
 std::vector<float> plain_rule(const std::vector<float>& weights, int64_t columns, int64_t count,
                               const std::vector<float>& in) {
-  const auto outputs = static_cast<int64_t>(weights.size()) / columns;
-  std::vector<float> out;
-  for (int64_t m = 0; m < count; ++m) {
-    const float* x = in.data() + m * columns;
-    float maximum = 1e-5f;
-    for (int64_t k = 0; k < columns; ++k) maximum = std::max(maximum, std::fabs(x[k]));
-    const float factor = 127.0f / maximum;
-    for (int64_t n = 0; n < outputs; ++n) {
-      const float* row = &weights[static_cast<size_t>(n * columns)];
-      const float scale = std::fabs(row[0]);
-      int64_t dot = 0;
-      for (int64_t k = 0; k < columns; ++k) {
-        dot += static_cast<int64_t>(std::nearbyint(x[k] * factor)) *
-               static_cast<int64_t>(row[k] / scale);
-      }
-      volatile float y = static_cast<float>(dot);
-      y = y * (1.0f / factor);
-      y = y * scale;
-      out.push_back(static_cast<float>(y));
-    }
-  }
-  return out;
+  std::vector<float> scales;
+  for (size_t first = 0; first < weights.size(); first += static_cast<size_t>(columns))
+    scales.push_back(std::fabs(weights[first]));
+  return plain_ternary(signs_of(weights), scales, {}, columns, count, in);
 }
 
 TEST(TernaryRows, EachRowHasItsScale) {

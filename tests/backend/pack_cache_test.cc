@@ -103,7 +103,7 @@ class PackCacheTest : public testing::Test {
       backend::LinearSource source;
       source.weight = &view;
       source.ternary = ternary;
-      source.file = map.bytes();
+      source.file = &map;
       const auto linear = cpu->pack(source);
       if (ternary) {
         result.layout = linear->layout;

@@ -130,7 +130,8 @@ TEST(JsonBuilder, KeepsOrderAndReplacesInvalidText) {
   EXPECT_EQ(to_text(JsonBuilder::array({1, 2}), 1), "[\n 1,\n 2\n]");
 }
 
-// transformers writes 10^30 for "no limit"; a number that fits nowhere else is a floating-point one.
+// transformers writes 10^30 for "no limit"; a number that fits nowhere else is a floating-point
+// one.
 TEST(Json, IntegersPast64BitsAreNumbers) {
   const auto document = json::Document::parse(
       R"({"max": 1000000000000000019884624838656, "text": "\"1000000000000000019884624838656", "n": -7})",

@@ -13,23 +13,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/json_write.h"
+#include "chat/fixed_moment.h"
 #include "chat/template.h"
 
 namespace bittern::chat {
 namespace {
-
-std::tm fixed_moment() {
-  std::tm moment{};
-  moment.tm_year = 126;
-  moment.tm_mon = 2;
-  moment.tm_mday = 5;
-  moment.tm_hour = 14;
-  moment.tm_min = 7;
-  moment.tm_sec = 9;
-  moment.tm_wday = 4;
-  moment.tm_yday = 63;
-  return moment;
-}
 
 JsonBuilder answer(std::optional<Template>& current, const json::Value& request) {
   try {
@@ -39,7 +27,7 @@ JsonBuilder answer(std::optional<Template>& current, const json::Value& request)
     }
     if (!current) bad_input("no template");
     const Value variables = Value::from_json(*request.find("variables"));
-    const std::tm now = fixed_moment();
+    const std::tm now = test::fixed_moment();
     const Rendered rendered = current->render(*variables.dict(), {.now = &now});
     JsonBuilder literal = JsonBuilder::array();
     for (const text::TextRange& range : rendered.literal)

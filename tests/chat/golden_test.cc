@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file_map.h"
 #include "base/json.h"
+#include "chat/fixed_moment.h"
 #include "chat/template.h"
 
 namespace bittern::test {
@@ -13,26 +14,12 @@ namespace {
 using chat::Template;
 using chat::Value;
 
-// The moment that strftime_now saw: 2026-03-05 14:07:09, a Thursday.
-std::tm moment() {
-  std::tm now{};
-  now.tm_year = 126;
-  now.tm_mon = 2;
-  now.tm_mday = 5;
-  now.tm_hour = 14;
-  now.tm_min = 7;
-  now.tm_sec = 9;
-  now.tm_wday = 4;
-  now.tm_yday = 63;
-  return now;
-}
-
 struct Outcome {
   std::string text, error;
 };
 
 Outcome outcome(std::string_view source, const Value& variables) {
-  const std::tm now = moment();
+  const std::tm now = fixed_moment();
   try {
     return {Template::parse(source, "case").render(*variables.dict(), {.now = &now}).text, ""};
   } catch (const Error& error) {

@@ -16,7 +16,7 @@ struct Parsed {
   std::vector<std::string> stops;
   std::optional<int64_t> count;
   std::optional<double> share;
-  bool json = false;
+  bool json = false, quiet = false;
   bool wants_help = false;
 };
 
@@ -31,7 +31,8 @@ Parsed parse(const std::vector<std::string>& words) {
   flags.text({"-f", "FILE", "a file"}, &parsed.file);
   flags.text({"-jf,--json-file", "FILE", "another"}, &parsed.json_file);
   flags.choice({"--kv-type", "TYPE", "a choice"}, &parsed.kind, {"f32", "f16"});
-  flags.toggle({"--json", "", "a switch"}, &parsed.json);
+  flags.toggle({"-j,--json", "", "a switch"}, &parsed.json);
+  flags.toggle({"-q,--quiet", "", "another"}, &parsed.quiet);
   parsed.wants_help = !flags.parse(words);
   return parsed;
 }
@@ -65,7 +66,22 @@ TEST(Flags, ReadsEveryKindOfFlagInEveryForm) {
 
   EXPECT_EQ(parse({"m", "-n", "-1"}).count, -1);
   EXPECT_EQ(parse({"m", "-n5", "-n6"}).count, 6);  // the last one counts
+  EXPECT_EQ(parse({"m", "-n=5"}).count, 5);
+  EXPECT_EQ(parse({"m", "-f=x"}).file, "x");
+  EXPECT_EQ(parse({"m", "-fa=b"}).file, "a=b");
+  EXPECT_EQ(parse({"m", "-jqn5"}).count, 5);
+  EXPECT_TRUE(parse({"m", "-jq"}).json);
+  EXPECT_TRUE(parse({"m", "-jq"}).quiet);
+  EXPECT_TRUE(parse({"-qh"}).wants_help);
   EXPECT_EQ(parse({"m", "--max-tokens=8"}).count, 8);
+  // Values that look like something else.
+  EXPECT_EQ(parse({"m", "--stop=", "p"}).stops, std::vector<std::string>{""});
+  EXPECT_EQ(parse({"m", "--stop=", "p"}).prompt, "p");
+  EXPECT_EQ(parse({"m", "--stop", "--", "p"}).stops, std::vector<std::string>{"--"});
+  EXPECT_EQ(parse({"m", "--stop=--json"}).stops, std::vector<std::string>{"--json"});
+  EXPECT_EQ(parse({"m", "--stop", "--jsn"}).stops, std::vector<std::string>{"--jsn"});
+  EXPECT_EQ(parse({"m", "--stop", "[a,b]"}).stops, std::vector<std::string>{"[a,b]"});
+  EXPECT_EQ(parse({"m", "-f", "-x"}).file, "-x");
   EXPECT_EQ(parse({"m", "-"}).prompt, "-");
   EXPECT_EQ(parse({"m", ""}).prompt, "");
   EXPECT_EQ(parse({"m", "--", "--json"}).prompt, "--json");
@@ -77,7 +93,6 @@ TEST(Flags, ReadsEveryKindOfFlagInEveryForm) {
 }
 
 TEST(Flags, ComplainsInOneLineThatNamesTheFlag) {
-  EXPECT_EQ(complaint({}), "try: MODEL is missing; see: bittern help try");
   EXPECT_EQ(complaint({"m", "--max-tokns", "3"}),
             "try: unknown flag --max-tokns; did you mean --max-tokens?");
   EXPECT_EQ(complaint({"m", "--jsn"}), "try: unknown flag --jsn; did you mean --json?");
@@ -86,20 +101,77 @@ TEST(Flags, ComplainsInOneLineThatNamesTheFlag) {
   EXPECT_EQ(complaint({"m", "-p", "hello"}),
             "try: unknown flag -p; the prompt is an argument: bittern run MODEL \"text\"");
   EXPECT_EQ(complaint({"m", "--ctx-size", "9"}), "try: unknown flag --ctx-size; use --context");
-  EXPECT_EQ(complaint({"m", "a", "b"}),
-            "try: unexpected argument \"b\" (a text with spaces needs quotes)");
+  EXPECT_EQ(complaint({"m", "-x3"}), "try: unknown flag -x3; see: bittern help try");
   EXPECT_EQ(complaint({"m", "-n", "x"}), "try: --max-tokens: integer expected, got \"x\"");
   EXPECT_EQ(complaint({"m", "-n", "3.5"}), "try: --max-tokens: integer expected, got \"3.5\"");
   EXPECT_EQ(complaint({"m", "-n", "101"}), "try: --max-tokens: -1 to 100 expected, got 101");
   EXPECT_EQ(complaint({"m", "-n", "99999999999999999999"}),
-            "try: --max-tokens: integer expected, got \"99999999999999999999\"");
+            "try: --max-tokens: -1 to 100 expected, got 99999999999999999999");
+  EXPECT_EQ(complaint({"m", "-n", "-2"}), "try: --max-tokens: -1 to 100 expected, got -2");
+  EXPECT_EQ(complaint({"m", "-n", ""}), "try: --max-tokens: integer expected, got \"\"");
+  EXPECT_EQ(complaint({"m", "-n", "-"}), "try: --max-tokens: integer expected, got \"-\"");
   EXPECT_EQ(complaint({"m", "--top-p", "half"}), "try: --top-p: number expected, got \"half\"");
   EXPECT_EQ(complaint({"m", "--top-p", "nan"}), "try: --top-p: number expected, got \"nan\"");
-  EXPECT_EQ(complaint({"m", "--top-p", "1.5"}), "try: --top-p: 0 to 1 expected, got 1.5");
+  EXPECT_EQ(complaint({"m", "--top-p", "1.0000001"}),
+            "try: --top-p: 0 to 1 expected, got 1.0000001");
+  EXPECT_EQ(complaint({"m", "--top-p", "-inf"}), "try: --top-p: 0 to 1 expected, got -inf");
   EXPECT_EQ(complaint({"m", "--kv-type", "f8"}),
             "try: --kv-type: one of f32, f16 expected, got \"f8\"");
-  EXPECT_EQ(complaint({"m", "--json=no"}), "try: --json: takes no value, got \"no\"");
+  // Of the words of several flags the last one counts, and it alone is looked at.
+  EXPECT_EQ(complaint({"m", "-n", "x", "-n", "3"}), "");
+  EXPECT_EQ(complaint({"m", "-n", "3", "-n", "x"}),
+            "try: --max-tokens: integer expected, got \"x\"");
+}
+
+TEST(Flags, ComplainsOfAMissingValue) {
   EXPECT_EQ(complaint({"m", "--max-tokens"}), "try: --max-tokens: a value expected, got none");
+  EXPECT_EQ(complaint({"m", "-n"}), "try: --max-tokens: a value expected, got none");
+  EXPECT_EQ(complaint({"m", "-jn"}), "try: --max-tokens: a value expected, got none");
+  EXPECT_EQ(complaint({"m", "-n", "5", "-n"}), "try: --max-tokens: a value expected, got none");
+  EXPECT_EQ(complaint({"m", "--stop", "--json"}),
+            "try: --stop: a value expected, got the flag --json");
+  EXPECT_EQ(complaint({"m", "-n", "--top-p=1"}),
+            "try: --max-tokens: a value expected, got the flag --top-p=1");
+  // The first of several, and an unknown flag before any.
+  EXPECT_EQ(complaint({"m", "-f", "-q", "--json=1", "-n"}),
+            "try: -f: a value expected, got the flag -q");
+  EXPECT_EQ(complaint({"m", "--quantum", "-n"}),
+            "try: unknown flag --quantum; see: bittern help try");
+}
+
+TEST(Flags, ComplainsOfAValueForASwitch) {
+  for (const char* value : {"no", "true", "1", ""})
+    EXPECT_EQ(complaint({"m", std::string("--json=") + value}),
+              std::string("try: --json: takes no value, got \"") + value + "\"");
+  EXPECT_EQ(complaint({"m", "-q=3"}), "try: --quiet: takes no value, got \"3\"");
+  EXPECT_EQ(complaint({"m", "-jq=3"}), "try: --quiet: takes no value, got \"3\"");
+  EXPECT_EQ(complaint({"m", "-q3"}), "try: --quiet: takes no value, got \"3\"");
+  EXPECT_EQ(complaint({"m", "p", "--json", "yes"}), "try: --json: takes no value, got \"yes\"");
+}
+
+TEST(Flags, ComplainsOfArguments) {
+  EXPECT_EQ(complaint({}), "try: MODEL is missing; see: bittern help try");
+  EXPECT_EQ(complaint({"--json"}), "try: MODEL is missing; see: bittern help try");
+  EXPECT_EQ(complaint({"m", "a", "b"}),
+            "try: unexpected argument \"b\" after MODEL and PROMPT (a text with spaces needs "
+            "quotes)");
+  EXPECT_EQ(complaint({"m", "a", "--", "-b"}),
+            "try: unexpected argument \"-b\" after MODEL and PROMPT (a text with spaces needs "
+            "quotes)");
+  Flags bare("bare", "A verb without arguments.");
+  EXPECT_EQ(test::message_of([&] { bare.parse(std::vector<std::string>{"x"}); }),
+            "bare: no argument expected, got \"x\"");
+
+  Flags many("many", "A verb of any number of arguments.");
+  std::optional<std::string> first;
+  std::vector<std::string> rest;
+  many.argument("FIRST", &first, true, "one");
+  many.arguments("REST", &rest, "any number");
+  EXPECT_TRUE(many.parse(std::vector<std::string>{"a"}));
+  EXPECT_EQ(rest, std::vector<std::string>{});
+  EXPECT_TRUE(many.parse(std::vector<std::string>{"a", "[b,c]", "", "--", "-h"}));
+  EXPECT_EQ(first, "a");
+  EXPECT_EQ(rest, (std::vector<std::string>{"[b,c]", "", "-h"}));
 }
 
 TEST(Flags, NumbersAreWholeWordsOnly) {

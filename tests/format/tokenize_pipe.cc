@@ -1,7 +1,8 @@
 // Encodes and decodes over pipes, for the heavy comparison with other programs
 // (tests/oracles/test_tokenizers.py).
 //   tokenize_pipe VOCABULARY
-// with any file or folder that `bittern tokenize` takes, reads one JSON object a line and writes one line for each:
+// with any file or folder that `bittern tokenize` takes, reads one JSON object a line and writes
+// one line for each:
 //   {"text": "...", "parse_special": bool, "add_special": bool} -> [id, ...]
 //   {"text": "...", "pair": "..."}                              -> [id, ...]
 //   {"ids": [id, ...], "skip_special": bool}                    -> "text"

@@ -6,12 +6,15 @@
 #include <cmath>
 #include <limits>
 
+#include "attention_power.h"
 #include "base/cpu.h"
 #include "base/half.h"
 #include "kernel/kernel_support.h"
 
 namespace bittern::kernel {
 namespace {
+
+using test::attention_power;
 
 struct Candidate {
   const AttentionKernels* kernels;
@@ -220,17 +223,6 @@ TEST_P(AttentionKernel, ValueDotsAreExact) {
   }
 }
 
-// exp2 as the kernels have it: kernel/isa/attention.inl.
-float power(float x) {
-  if (x < -126.0f) return 0.0f;
-  constexpr float kQ[] = {0.6931471825f,   0.2402265072f,   0.05550356954f,
-                          0.009618083015f, 0.001339086331f, 0.0001545316336f};
-  const float n = std::nearbyintf(x), r = x - n;
-  float q = kQ[5];
-  for (int i = 4; i >= 0; --i) q = std::fmaf(q, r, kQ[i]);
-  return std::ldexp(std::fmaf(q, r, 1.0f), static_cast<int>(n));
-}
-
 float tree(float* lanes) {
   for (int width = 8; width > 0; width /= 2) {
     for (int l = 0; l < width; ++l) lanes[l] = lanes[l] + lanes[l + width];
@@ -264,7 +256,7 @@ TEST_P(AttentionKernel, SoftmaxInTheDocumentedOrder) {
         largest = std::max(largest, raw[static_cast<size_t>(i)]);
       const float maximum = largest * 0.37f;
       for (int64_t i = begin; i < end; ++i) {
-        const float weight = power(raw[static_cast<size_t>(i)] * 0.37f - maximum);
+        const float weight = attention_power(raw[static_cast<size_t>(i)] * 0.37f - maximum);
         lanes[i % 16] += weight;
         ASSERT_EQ(scores[i], weight) << i;
       }
@@ -405,7 +397,7 @@ TEST_P(AttentionKernel, JoinInTheDocumentedOrder) {
       AttendState state = {total.data(), before, old_sum};
       kernels().join(state, {chunk.data(), now, new_sum}, width);
       const float maximum = std::max(before, now);
-      const float a = power(before - maximum), b = power(now - maximum);
+      const float a = attention_power(before - maximum), b = attention_power(now - maximum);
       EXPECT_EQ(state.maximum, maximum);
       EXPECT_EQ(state.sum, std::fmaf(new_sum, b, old_sum * a));
       for (int64_t i = 0; i < width; ++i)

@@ -139,24 +139,10 @@ TEST_F(BlockAmx, ManyRows) {
 TEST_F(BlockAmx, Extremes) {
   random::Sequence draw(94);
   for (const BlockLayout* layout : block_layouts()) {
-    for (const int end : {0, 1}) {
+    for (const bool greatest : {false, true}) {
       const Strips strips(draw, *layout, 2, 1);
       for (int64_t s = 0; s < 2; ++s) {
-        uint8_t* strip = strips.bytes.data() + s * block_offsets(*layout).bytes;
-        BlockRow rows[kBlockStripRows];
-        load_block(*layout, strip, rows);
-        for (BlockRow& row : rows) {
-          std::memset(row.codes, extreme_code(*layout, end == 1), sizeof(row.codes));
-          for (uint16_t& scale : row.scales) {
-            if (layout->scales == BlockScales::integer) scale = end == 0 ? 0x80 : 0x7f;
-            if (layout->scales == BlockScales::integer_minima) scale = 63;
-            if (layout->scales == BlockScales::e8m0) scale = end == 0 ? 0 : 200;
-          }
-          for (uint16_t& minimum : row.minima) {
-            if (layout->scales != BlockScales::f16_minima) minimum = end == 0 ? 255 : 0;
-          }
-        }
-        store_block(*layout, rows, strip);
+        make_extreme(*layout, greatest, strips.bytes.data() + s * block_offsets(*layout).bytes);
       }
       for (const float value : {1.0f, -1.0f, 0.0f}) {
         const Rows activations(std::vector<float>(17 * 256, value), 17, 256);

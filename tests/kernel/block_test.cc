@@ -254,26 +254,10 @@ TEST(ScalarBlock, StripsOfACallAreAsEachByItself) {
 TEST_P(BlockKernel, Extremes) {
   random::Sequence draw(74);
   for (const BlockLayout* layout : block_layouts()) {
-    for (const int end : {0, 1}) {
+    for (const bool greatest : {false, true}) {
       const Guarded<uint8_t> strip(random_block_strip(draw, *layout, 2));
       const BlockOffsets at = block_offsets(*layout);
-      for (int64_t b = 0; b < 2; ++b) {
-        BlockRow rows[kBlockStripRows];
-        load_block(*layout, strip.data() + b * at.bytes, rows);
-        for (BlockRow& row : rows) {
-          const int code = extreme_code(*layout, end == 1);
-          std::memset(row.codes, code, sizeof(row.codes));
-          for (uint16_t& scale : row.scales) {
-            if (layout->scales == BlockScales::integer) scale = end == 0 ? 0x80 : 0x7f;
-            if (layout->scales == BlockScales::integer_minima) scale = 63;
-            if (layout->scales == BlockScales::e8m0) scale = end == 0 ? 0 : 200;
-          }
-          for (uint16_t& minimum : row.minima) {
-            if (layout->scales != BlockScales::f16_minima) minimum = end == 0 ? 255 : 0;
-          }
-        }
-        store_block(*layout, rows, strip.data() + b * at.bytes);
-      }
+      for (int64_t b = 0; b < 2; ++b) make_extreme(*layout, greatest, strip.data() + b * at.bytes);
       for (const float value : {1.0f, -1.0f, 0.0f}) {
         const std::vector<float> values(5 * 512, value);
         const Rows activations(scalar_block, values, 5, 512);

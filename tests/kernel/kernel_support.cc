@@ -51,15 +51,6 @@ std::vector<float> random_floats(random::Sequence& draw, int64_t count, float ra
   return values;
 }
 
-testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  if (a.size() != b.size()) return testing::AssertionFailure() << a.size() << " vs " << b.size();
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0)
-      return testing::AssertionFailure() << "element " << i << ": " << a[i] << " vs " << b[i];
-  }
-  return testing::AssertionSuccess();
-}
-
 double ulps(float value, double truth) {
   const auto nearest = static_cast<float>(truth);
   if (std::isinf(nearest)) return value == nearest ? 0.0 : std::numeric_limits<double>::infinity();
@@ -68,13 +59,26 @@ double ulps(float value, double truth) {
   return std::fabs(static_cast<double>(value) - truth) / unit;
 }
 
-int extreme_code(const BlockLayout& layout, bool greatest) {
+void make_extreme(const BlockLayout& layout, bool greatest, uint8_t* block) {
   int code = 0;
   for (int other = 1; other < 1 << layout.code_bits; ++other) {
     const int so_far = block_weight(layout, code, 0), weight = block_weight(layout, other, 0);
     if (greatest ? weight > so_far : weight < so_far) code = other;
   }
-  return code;
+  BlockRow rows[kBlockStripRows];
+  load_block(layout, block, rows);
+  for (BlockRow& row : rows) {
+    std::memset(row.codes, code, sizeof(row.codes));
+    for (uint16_t& scale : row.scales) {
+      if (layout.scales == BlockScales::integer) scale = greatest ? 0x7f : 0x80;
+      if (layout.scales == BlockScales::integer_minima) scale = 63;
+      if (layout.scales == BlockScales::e8m0) scale = greatest ? 200 : 0;
+    }
+    for (uint16_t& minimum : row.minima) {
+      if (layout.scales != BlockScales::f16_minima) minimum = greatest ? 0 : 255;
+    }
+  }
+  store_block(layout, rows, block);
 }
 
 }  // namespace bittern::kernel

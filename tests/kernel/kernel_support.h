@@ -14,6 +14,7 @@
 #include "kernel/amx_emulator_support.h"
 #include "kernel/block.h"
 #include "kernel/kernel.h"
+#include "same_bits.h"
 
 namespace bittern::kernel {
 
@@ -69,11 +70,11 @@ std::string table_name(const testing::TestParamInfo<const char*>& info);
 // Uniform in [-range, range).
 std::vector<float> random_floats(random::Sequence& draw, int64_t count, float range);
 
-// Equal bits, so that -0 differs from 0 and a NaN equals itself.
-testing::AssertionResult same_bits(const std::vector<float>& a, const std::vector<float>& b);
+using test::same_bits;
 
-// The code of the least or the greatest weight of a layout.
-int extreme_code(const BlockLayout& layout, bool greatest);
+// Gives a block of a strip the codes of the layout's least or greatest weight, and scales and
+// minima at that end.
+void make_extreme(const BlockLayout& layout, bool greatest, uint8_t* block);
 
 // Distance in units in the last place of the float nearest to `truth`.
 double ulps(float value, double truth);

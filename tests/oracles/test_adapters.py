@@ -1,7 +1,7 @@
 """LoRA adapters that PEFT makes and saves, on random models of every family (larger than the stored
 ones) and of every seed: all linear layers of attention and dense ffn at once, ranks, alphas, types
-and rank-stabilised scales drawn. The logits of the Hugging Face folder and of its GGUF form with the
-adapter, against transformers with PEFT in float32: largest difference over their range.
+and rank-stabilised scales drawn. The logits of the Hugging Face folder and of its GGUF form with
+the adapter, against transformers with PEFT in float32: largest difference over their range.
 
 Usage: test_adapters.py [--seeds N] [--families NAME ...]
 Exit status 0 when all holds. Uses logit_pipe beside the binary named by BITTERN."""

@@ -1,11 +1,13 @@
-"""Bittern's scalar codecs against independent programs on many random and adversarial blocks: ggml's C
-reference (llama-cpp-python), PyPI gguf, numpy, ml_dtypes, tools/golden/{i2_s,fork_formats}.py,
-transformers. Prints a count per format; exit status 0 when nothing differs beyond what is said below.
+"""Bittern's scalar codecs against independent programs on many random and adversarial blocks:
+ggml's C reference (llama-cpp-python), PyPI gguf, numpy, ml_dtypes,
+tools/golden/{i2_s,fork_formats}.py, transformers. Prints a count per format; exit status 0 when
+nothing differs beyond what is said below.
 
 Calls the test program codec_pipe beside the binary named by BITTERN (build/release/bittern by
 default). The seed is printed and may be given as the first argument.
 
-Allowed: PyPI gguf's Q4_0, Q4_1, Q5_0 and Q5_1 encoders choose another sign for a zero scale or minimum."""
+Allowed: PyPI gguf's Q4_0, Q4_1, Q5_0 and Q5_1 encoders choose another sign for a zero scale or
+minimum."""
 import os
 import subprocess
 import sys
@@ -148,7 +150,8 @@ def check_plain(inputs: np.ndarray, rng: np.random.Generator) -> None:
     report("BF16", "decode, by definition, every pattern", values_differ(decoded, exact), 65536,
            "values")
     for name, kind in [("I8", np.int8), ("U8", np.uint8), ("I16", np.int16), ("I32", np.int32),
-                       ("I64", np.int64), ("U16", np.uint16), ("U32", np.uint32), ("U64", np.uint64),
+                       ("I64", np.int64), ("U16", np.uint16), ("U32", np.uint32),
+                       ("U64", np.uint64),
                        ("F64", np.float64)]:
         if name == "F64":
             doubles = rng.integers(0, 1 << 64, 65536, np.uint64).view(np.float64)

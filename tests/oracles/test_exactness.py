@@ -1,8 +1,9 @@
-"""The same tokens and the same logits, bit for bit, from every number format whatever the threads (1 to
-4), the batch (1 to 33), the chunk of prefill (1 to 512), the type of keys and values and the instruction
-set: tests/bench/exactness.cc over all formats. Exit status 0 when nothing differs.
+"""The same tokens and the same logits, bit for bit, from every number format whatever the threads
+(1 to 4), the batch (1 to 33), the chunk of prefill (1 to 512), the type of keys and values and the
+instruction set: tests/bench/exactness.cc over all formats. Exit status 0 when nothing differs.
 
-BITTERN_EXACTNESS=all runs every way of the matrix (an hour or two on two cores) instead of a quarter."""
+BITTERN_EXACTNESS=all runs every way of the matrix (an hour or two on two cores) instead of a
+quarter."""
 import os
 import subprocess
 import sys

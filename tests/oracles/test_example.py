@@ -1,5 +1,5 @@
-"""The example model as others see it: a Hugging Face folder, decoded from models/bittern-stories.gguf
-by the gguf package, read by transformers and tokenizers in float32.
+"""The example model as others see it: a Hugging Face folder, decoded from
+models/bittern-stories.gguf by the gguf package, read by transformers and tokenizers in float32.
 
 1. Bittern gives the same token ids for the GGUF and for the folder as `tokenizers` does.
 2. Bittern's greedy tokens are the same for the GGUF and for the folder.

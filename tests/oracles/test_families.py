@@ -1,5 +1,5 @@
-"""Families on random models larger than the stored ones, made on the fly from several seeds, and two
-real models:
+"""Families on random models larger than the stored ones, made on the fly from several seeds, and
+two real models:
 
 1. Every family of tools/golden/families.py and every variant, as a Hugging Face folder against
    transformers, and as GGUF against llama.cpp (llama-cpp-python), float32 throughout: largest
@@ -11,8 +11,8 @@ real models:
 
 Usage: test_families.py [--part random|minilm|gemma ...] [--seeds N] [--families NAME ...]
                         [--chunks N] [--threads N]
-Exit status 0 when all holds. Uses the binary named by BITTERN (build/release/bittern by default) and
-logit_pipe beside it."""
+Exit status 0 when all holds. Uses the binary named by BITTERN (build/release/bittern by default)
+and logit_pipe beside it."""
 import argparse
 import gzip
 import hashlib

@@ -1,8 +1,8 @@
 """The official openai package against `bittern batch`.
 
-1. What its client sends becomes the lines of a batch file, and what bittern writes goes back through
-   the client: every answer is read into the package's own types, strictly, with no field that they
-   do not know; refusals are raised as the exceptions the package has for them.
+1. What its client sends becomes the lines of a batch file, and what bittern writes goes back
+   through the client: every answer is read into the package's own types, strictly, with no field
+   that they do not know; refusals are raised as the exceptions the package has for them.
 2. Every field of its request types is known: none is an unknown one, whatever its value.
 3. The lines of output and of errors have the members of OpenAI's BatchRequestOutput.
 
@@ -83,17 +83,20 @@ def calls(client):
             "required": ["yes"], "additionalProperties": False}}}
     return {
         "chat": lambda: chat.create(model="gpt-4o", messages=hello),
-        "choices": lambda: chat.create(model="gpt-4o", messages=hello, n=3, temperature=1.5, top_p=0.9,
-                                       seed=3, stop=["."], presence_penalty=0.5, frequency_penalty=0.5,
+        "choices": lambda: chat.create(model="gpt-4o", messages=hello, n=3, temperature=1.5,
+                                       top_p=0.9, seed=3, stop=["."],
+                                       presence_penalty=0.5, frequency_penalty=0.5,
                                        user="u", metadata={"a": "b"}, store=False),
-        "logprobs": lambda: chat.create(model="gpt-4o", messages=hello, logprobs=True, top_logprobs=3,
+        "logprobs": lambda: chat.create(model="gpt-4o", messages=hello, logprobs=True,
+                                        top_logprobs=3,
                                         logit_bias={"12": 5}),
         "schema": lambda: chat.create(model="gpt-4o", messages=hello, response_format=schema,
                                       max_completion_tokens=60),
         "tools": lambda: chat.create(model="gpt-4o", messages=history, tools=[tool],
                                      tool_choice="auto"),
         "text": lambda: completions.create(model="gpt-4o", prompt="Once upon a time"),
-        "scored": lambda: completions.create(model="gpt-4o", prompt=[[5, 6, 7], [8, 9]], max_tokens=1,
+        "scored": lambda: completions.create(model="gpt-4o", prompt=[[5, 6, 7], [8, 9]],
+                                             max_tokens=1,
                                              logprobs=1, echo=True, temperature=0),
         "best": lambda: completions.create(model="gpt-4o", prompt=["a", "b"], n=2, best_of=3,
                                            logprobs=0),
@@ -172,7 +175,8 @@ def check_answers(answers):
     schema = answers["schema"].choices[0]
     if schema.finish_reason == "stop":
         expect(list(json.loads(schema.message.content)) == ["yes"], "schema", schema)
-    # As lm-evaluation-harness reads them: one entry for each token, null first, the likeliest beside.
+    # As lm-evaluation-harness reads them: one entry for each token, null first, the likeliest
+    # beside.
     for choice, length in zip(answers["scored"].choices, (3, 2), strict=True):
         table = choice.logprobs
         for column in (table.tokens, table.token_logprobs, table.top_logprobs, table.text_offset):

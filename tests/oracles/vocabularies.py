@@ -68,7 +68,8 @@ def llama_cpp_vocabularies(folder):
     target = os.path.join(folder, "llama.cpp")
     if not glob.glob(os.path.join(target, "*.gguf")):
         os.makedirs(target, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "scikit-build-core"], check=True)
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "scikit-build-core"],
+                       check=True)
         sdist = pip_download(folder, LLAMA_CPP, "--no-binary", ":all:", "--no-build-isolation")
         with tarfile.open(sdist) as archive:
             for member in archive:

@@ -7,12 +7,12 @@ FOLDER/routes.json maps paths to routes, read again at every request:
     {"/org/repo/resolve/main/a.gguf": {"status": 302, "headers": {"Location": "/cdn/a"}},
      "/cdn/a": {"body": "a.bin", "etag": "\\"v1\\"", "steps": [{"cut": 1000}, {}]}}
 
-A route: status (200), headers, body (a file of FOLDER), text (the body itself), etag, ranges (true),
-gated (true: 401 without a token, 403 with another than "good"), cut (the connection is closed after
-so many bytes of the body), stall (after so many bytes nothing more comes), length (what
-Content-Length says instead of the truth). `steps`: what changes with the first request, the second
-and so on; the last one stays. Every request is added to FOLDER/log.jsonl. The port is printed as the
-first line."""
+A route: status (200), headers, body (a file of FOLDER), text (the body itself), etag, ranges
+(true), gated (true: 401 without a token, 403 with another than "good"), cut (the connection is
+closed after so many bytes of the body), stall (after so many bytes nothing more comes), length
+(what Content-Length says instead of the truth). `steps`: what changes with the first request, the
+second and so on; the last one stays. Every request is added to FOLDER/log.jsonl. The port is
+printed as the first line."""
 import http.server
 import json
 import pathlib

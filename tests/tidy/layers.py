@@ -28,7 +28,6 @@ FLOORS = {
 FENCES = {
     "simdjson": "src/base/",
     "nlohmann/": "src/base/",
-    "CLI/": "src/cli/",
     "openssl/": "src/base/",
     "zlib.h": "src/base/",
     "oniguruma.h": "src/text/",

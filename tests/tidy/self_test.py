@@ -56,10 +56,10 @@ class Layers(RuleTest):
 
     def test_fences(self):
         self.passes(layers.check_fences, {"src/base/j.cc": "#include <simdjson.h>\n",
-                                          "src/cli/f.cc": "#include <CLI/CLI.hpp>\n"})
+                                          "src/store/f.cc": "#include <curl/curl.h>\n"})
         self.finds(layers.check_fences, {"src/model/j.cc": "#include <nlohmann/json.hpp>\n",
-                                         "src/eval/f.cc": "#  include <CLI/CLI.hpp>\n"},
-                   "behind src/cli/", "behind src/base/")
+                                         "src/eval/f.cc": "#  include <curl/curl.h>\n"},
+                   "behind src/store/", "behind src/base/")
 
     def test_isa_includes(self):
         self.passes(layers.check_isa_includes,
@@ -74,6 +74,20 @@ class Wording(RuleTest):
         self.passes(wording.check_file_size, {"src/base/a.cc": "int x;\n" * 700,
                                               "src/base/b.cc": "// Size: one table\n" + long})
         self.finds(wording.check_file_size, {"src/base/a.cc": long}, "701 lines")
+
+    def test_line_width(self):
+        edge, over = "x" * 97, "x" * 98
+        self.passes(wording.check_line_width, {
+            "src/base/a.cc": f'// {edge}\nf("{over}");\nR"(\n{over * 2}\n)";\n',
+            "tools/a.py": f'# {edge}.\nx = """\n{over * 2}\n"""\nf("{over}")\n',
+            "docs/a.md": over * 2})
+        for path, text in (("src/base/a.cc", f"//\n// {over}\n"),
+                           ("bench/a.inl", f"\n{over * 2};\n"),
+                           ("tests/a_test.cc", f'\nf("x"); // {over}\n'),
+                           ("tools/a.py", f"\n# \"{over}\"\n"),
+                           ("tools/b.py", f'"""A docstring.\n{over * 2}\n"""\n'),
+                           ("cmake/a.cmake", f"\n# {over}.\n"), ("check", f"\n# {over}.\n")):
+            self.finds(wording.check_line_width, {path: text}, f"{path}:2: ")
 
     def test_function_size(self):
         def function(lines, indent=""):

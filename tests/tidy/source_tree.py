@@ -53,6 +53,23 @@ _SKIPPED = re.compile(
     r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'",     # characters, not digit separators
     re.DOTALL)
 
+_PYTHON_SKIPPED = re.compile(
+    r'#[^\n]*|"""(?:\\.|[^\\])*?"""|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
+
+
+def string_spans(path, text):
+    """[(begin, end)] of the strings in a source; a docstring is a comment."""
+    if path.endswith(".py"):
+        return [match.span() for match in _PYTHON_SKIPPED.finditer(text)
+                if not match.group().startswith("#") and not (
+                    match.group().startswith('"""') and
+                    not text[text.rfind("\n", 0, match.start()) + 1:match.start()].strip())]
+    if path.endswith((".cc", ".c", ".h", ".inl")):
+        return [match.span() for match in _SKIPPED.finditer(text)
+                if not match.group().startswith("/")]
+    return []
+
 
 def without_comments_and_strings(text):
     def blank(match):

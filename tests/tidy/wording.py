@@ -2,10 +2,12 @@
 
 import re
 
-from source_tree import Finding, line_of
+from source_tree import Finding, line_of, string_spans
 
 FILE_LINES = 700
 FUNCTION_LINES = 70
+LINE_COLUMNS = 100
+_SOURCES = (".cc", ".c", ".h", ".inl", ".py", ".sh", ".cmake", "CMakeLists.txt")
 # In the first lines of a larger file: why it is large, or what made it.
 _SIZE_REASON = re.compile(r"\bSize:|\b[Gg]enerated by\b|\bcase table\b")
 _FIRST_LINES = 15
@@ -42,6 +44,27 @@ def check_file_size(tree):
         if len(lines) > FILE_LINES and not _SIZE_REASON.search("\n".join(lines[:_FIRST_LINES])):
             findings.append(Finding(
                 path, 0, f"{len(lines)} lines, at most {FILE_LINES} without a reason at the top"))
+    return findings
+
+
+def check_line_width(tree):
+    """Comments too, which clang-format leaves as they are. A string may run over the edge."""
+    findings = []
+    for path in tree.paths():
+        if not path.endswith(_SOURCES) and path not in ("check", "quickstart"):
+            continue
+        text = tree.text(path)
+        lines = text.split("\n")
+        if max(map(len, lines)) <= LINE_COLUMNS:
+            continue
+        strings = string_spans(path, text)
+        begin = 0
+        for number, line in enumerate(lines, 1):
+            edge = begin + LINE_COLUMNS
+            if len(line) > LINE_COLUMNS and not any(first <= edge <= end for first, end in strings):
+                findings.append(Finding(path, number,
+                                        f"{len(line)} columns, at most {LINE_COLUMNS}"))
+            begin += len(line) + 1
     return findings
 
 
@@ -92,7 +115,8 @@ def check_headers(tree):
             continue
         code = tree.code(path)
         for match in _USING_NAMESPACE.finditer(code):
-            findings.append(Finding(path, line_of(code, match.end()), "using namespace in a header"))
+            findings.append(Finding(path, line_of(code, match.end()),
+                                    "using namespace in a header"))
         # A public header may be there twice, at two paths: its name guards it.
         if "#pragma once" not in code and not (
                 path.startswith("include/") and re.search(r"#ifndef (\w+_H)\n#define \1\n", code)):
@@ -122,5 +146,5 @@ def check_leftovers(tree):
     return findings
 
 
-RULES = (check_file_size, check_function_size, check_banned, check_headers, check_names,
-         check_leftovers)
+RULES = (check_file_size, check_line_width, check_function_size, check_banned, check_headers,
+         check_names, check_leftovers)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Makes tests/data/adapters: tiny random LoRA adapters of models in tests/data/models, as PEFT saves
-them, and the logits that transformers with PEFT gives for model and adapter in float32 on the CPU.
+"""Makes tests/data/adapters: tiny random LoRA adapters of models in tests/data/models, as PEFT
+saves them, and the logits that transformers with PEFT gives for model and adapter in float32 on the
+CPU.
 
 Per case adapter_config.json, adapter_model.safetensors and golden.bin (format of make_models.py);
 `golden.both.bin` of a case is this adapter at scale 0.5 after that of the case before it. Where a

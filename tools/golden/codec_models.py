@@ -13,11 +13,11 @@ expected.json with the perplexity of TEXT by the float64 forward pass below.
                    one ternary model in the three orders of bitnet.cpp, by tools/golden/i2_s.py
   float8/          a Hugging Face folder by safetensors and torch: eight-bit floats and F64
 
-The reference decodes every tensor by the program that wrote it. Linears of I2_S get int8 activations,
-the W1.58A8 rule. Random weights; the vocabulary is the 256 bytes.
+The reference decodes every tensor by the program that wrote it. Linears of I2_S get int8
+activations, the W1.58A8 rule. Random weights; the vocabulary is the 256 bytes.
 
-usage: codec_models.py    (gguf 0.19, numpy 2.4, llama-cpp-python 0.3.36, safetensors 0.8, torch 2.15,
-                           tokenizers 0.23.3)"""
+usage: codec_models.py    (gguf 0.19, numpy 2.4, llama-cpp-python 0.3.36, safetensors 0.8,
+                           torch 2.15, tokenizers 0.23.3)"""
 import json
 import struct
 from pathlib import Path
@@ -155,7 +155,8 @@ def rms(x: np.ndarray, weight: Tensor) -> np.ndarray:
 
 
 def rotate(x: np.ndarray, halves: bool) -> np.ndarray:
-    """[tokens, heads, dim]; the pairs are neighbours, as llama.cpp stores the llama class, or `halves`."""
+    """[tokens, heads, dim]; pairs are neighbours, as llama.cpp stores the llama class, or
+    `halves`."""
     angles = np.arange(len(x))[:, None] * THETA ** (-np.arange(0, HEAD_DIM, 2) / HEAD_DIM)
     cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
     if halves:
@@ -236,7 +237,8 @@ def write_raw(path: Path, metadata: list, tensors: dict[str, Tensor]) -> None:
             return struct.pack("<II", 4, item)
         if isinstance(item, float):
             return struct.pack("<If", 6, item)
-        kind, pack = (8, string) if isinstance(item[0], str) else (5, lambda n: struct.pack("<i", n))
+        kind, pack = ((8, string) if isinstance(item[0], str) else
+                      (5, lambda n: struct.pack("<i", n)))
         return struct.pack("<IIQ", 9, kind, len(item)) + b"".join(pack(each) for each in item)
 
     out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
@@ -244,18 +246,21 @@ def write_raw(path: Path, metadata: list, tensors: dict[str, Tensor]) -> None:
     data = b""
     for name, tensor in tensors.items():
         shape = tensor.values.shape
-        out += string(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape[::-1])
+        out += (string(name) + struct.pack("<I", len(shape)) +
+                struct.pack(f"<{len(shape)}Q", *shape[::-1]))
         out += struct.pack("<IQ", tensor.type_id, len(data))
         data += tensor.data + bytes(-len(tensor.data) % 32)
     path.write_bytes(out + bytes(-len(out) % 32) + data)
 
 
-HF_NAMES = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+HF_NAMES = {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
+            "attn_v": "self_attn.v_proj",
             "attn_output": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
             "ffn_down": "mlp.down_proj", "attn_norm": "input_layernorm",
             "ffn_norm": "post_attention_layernorm"}
-FLOAT8 = {"attn_q": torch.float8_e4m3fn, "attn_k": torch.float8_e5m2, "attn_v": torch.float8_e4m3fnuz,
-          "attn_output": torch.float8_e5m2fnuz, "ffn_gate": torch.float64, "ffn_up": torch.float8_e4m3fn,
+FLOAT8 = {"attn_q": torch.float8_e4m3fn, "attn_k": torch.float8_e5m2,
+          "attn_v": torch.float8_e4m3fnuz, "attn_output": torch.float8_e5m2fnuz,
+          "ffn_gate": torch.float64, "ffn_up": torch.float8_e4m3fn,
           "ffn_down": torch.float8_e8m0fnu}
 
 

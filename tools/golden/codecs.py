@@ -91,7 +91,8 @@ def decode_goldens(rng: np.random.Generator) -> None:
         data = np.arange(3072).astype(np.uint8)  # every pattern
         write(f"{name.lower()}.decode", data, data.view(kind).astype(np.float32))
     doubles = rng.integers(0, 1 << 64, 3072, np.uint64)
-    doubles[:1536] = (rng.standard_normal(1536) * 10.0 ** rng.uniform(-46, 39, 1536)).view(np.uint64)
+    values = rng.standard_normal(1536) * 10.0 ** rng.uniform(-46, 39, 1536)
+    doubles[:1536] = values.view(np.uint64)
     with np.errstate(all="ignore"):
         write("f64.decode", doubles, doubles.view(np.float64).astype(np.float32))
     halves = rng.integers(0, 65536, 3072).astype(np.uint16)

@@ -1,5 +1,5 @@
-"""The formats that neither PyPI gguf nor ggml knows, in numpy, each from the description of its layout
-only: the oracle for src/codec/{q1_0_q2_0,tq1_0,stq1_0,iq_bn}.cc.
+"""The formats that neither PyPI gguf nor ggml knows, in numpy, each from the description of its
+layout only: the oracle for src/codec/{q1_0_q2_0,tq1_0,stq1_0,iq_bn}.cc.
 
   PQ2_0, PTQ1_0   PrismML's llama.cpp
   STQ1_0          Tencent Sherry, llama.cpp pull request 22836
@@ -14,8 +14,8 @@ TYPES = {
     "IQ1_BN": (64, 13, 2),
     "IQ2_BN": (64, 16, 4),
 }
-# Of every group of four: [negated][slot] -> codes 0, 1, 2 of lanes 0..3, as the pull request tabulates
-# them (two bits a lane, lane 0 lowest).
+# Of every group of four: [negated][slot] -> codes 0, 1, 2 of lanes 0..3, as the pull request
+# tabulates them (two bits a lane, lane 0 lowest).
 STQ_CODEBOOK = np.array([
     0xA9, 0x89, 0x29, 0x09, 0xA6, 0x86, 0x26, 0x06, 0x9A, 0x92, 0x1A, 0x12, 0x6A, 0x62, 0x4A, 0x42,
     0x01, 0x21, 0x81, 0xA1, 0x04, 0x24, 0x84, 0xA4, 0x10, 0x18, 0x90, 0x98, 0x40, 0x48, 0x60, 0x68],
@@ -65,7 +65,8 @@ def base3_digits(data: np.ndarray) -> np.ndarray:
 def encode_pq2_0(values: np.ndarray) -> np.ndarray:
     codes, d = ternary_digits(values.reshape(-1, 128), 0)
     quads = np.clip(codes, 0, 3).reshape(-1, 32, 4) << np.array([0, 2, 4, 6])
-    return np.concatenate([d.astype(np.float16).view(np.uint8), quads.sum(-1).astype(np.uint8)], axis=1)
+    return np.concatenate([d.astype(np.float16).view(np.uint8), quads.sum(-1).astype(np.uint8)],
+                          axis=1)
 
 
 def decode_pq2_0(data: np.ndarray) -> np.ndarray:
@@ -74,7 +75,8 @@ def decode_pq2_0(data: np.ndarray) -> np.ndarray:
     return (codes.reshape(-1, 128).astype(np.float32) - 1) * halves(blocks[:, :2])
 
 
-# PTQ1_0: (bytes, digits) of its sections; digit n of byte m is value `bytes * n + m` of the section.
+# PTQ1_0: (bytes, digits) of its sections; digit n of byte m is value `bytes * n + m` of the
+# section.
 PTQ_SECTIONS = [(16, 5), (8, 5), (2, 4)]
 
 
@@ -138,7 +140,8 @@ def bn_codes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def encode_iq1_bn(rows: np.ndarray) -> np.ndarray:
     codes, scale = bn_codes(rows)
     runs = codes.reshape(len(rows), -1, 4, 16)
-    fives = runs[..., :15].reshape(len(rows), -1, 4, 3, 5)[..., ::-1]  # the first is least significant
+    # The first is least significant.
+    fives = runs[..., :15].reshape(len(rows), -1, 4, 3, 5)[..., ::-1]
     ql = base3_bytes(fives).reshape(len(rows), -1, 12)
     last = np.zeros((*runs.shape[:2], 5), np.int64)
     last[..., 1:] = runs[..., ::-1, 15]
@@ -158,7 +161,8 @@ def decode_iq1_bn(data: np.ndarray, columns: int) -> np.ndarray:
 def encode_iq2_bn(rows: np.ndarray) -> np.ndarray:
     codes, scale = bn_codes(rows)
     planes = codes.reshape(len(rows), -1, 4, 16) << np.array([0, 2, 4, 6]).reshape(1, 1, 4, 1)
-    return np.concatenate([scale.view(np.uint8), planes.sum(2).astype(np.uint8).reshape(len(rows), -1)],
+    return np.concatenate([scale.view(np.uint8),
+                           planes.sum(2).astype(np.uint8).reshape(len(rows), -1)],
                           axis=1)
 
 

@@ -59,9 +59,11 @@ folder.mkdir(parents=True, exist_ok=True)
 values = Path("tests/data/codec/input.f32").read_bytes()
 for index, row in enumerate(range(0, 52, 3)):
     start = index * 2048 % (len(values) - 2048)
-    (folder / f"row_{row}").write_bytes(bytes([row, index % 2, index // 2 % 2]) + values[start:start + 2048])
+    (folder / f"row_{row}").write_bytes(
+        bytes([row, index % 2, index // 2 % 2]) + values[start:start + 2048])
 
-# Vocabularies of tests/data/text: SentencePiece models, and small tokenizer.json files of each model.
+# Vocabularies of tests/data/text: SentencePiece models, and small tokenizer.json files of each
+# model.
 TEXT = Path("tests/data/text")
 folder = SEEDS / "sentencepiece_model"
 folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""ggml's reference quantisers (quantize_*, without an importance matrix, and dequantize_row_*), called
-through ctypes in the libggml-base.so that llama-cpp-python installs. That library is built without
-vector flags, so it has no fused multiply-add: the plain C semantics."""
+"""ggml's reference quantisers (quantize_*, without an importance matrix, and dequantize_row_*),
+called through ctypes in the libggml-base.so that llama-cpp-python installs. That library is built
+without vector flags, so it has no fused multiply-add: the plain C semantics."""
 import ctypes
 import glob
 import importlib.util

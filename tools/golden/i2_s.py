@@ -1,5 +1,5 @@
-"""I2_S (bitnet.cpp) in numpy, in its three orders, from the description of the format only: the oracle
-for src/codec/i2_s.cc. A byte holds four codes, each value + 1, the first in its top bits:
+"""I2_S (bitnet.cpp) in numpy, in its three orders, from the description of the format only: the
+oracle for src/codec/i2_s.cc. A byte holds four codes, each value + 1, the first in its top bits:
 
   I2_S        flat row-major values in groups of 128, a group being four runs of 32 bytes
   I2_S_ARM    the same in groups of 64, runs of 16

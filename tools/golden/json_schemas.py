@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes tests/data/chat/json_schema.json: a part of the JSON-Schema-Test-Suite (draft 2020-12, from
-the source package of jsonschema 4.26.0; MIT) as texts. Each instance comes in a few spellings, with
-its members in different orders; whether it is valid is the suite's word. The whole suite runs in
-tests/oracles/test_json_schema.py.
+"""Writes tests/data/chat/json_schema.json: a part of the JSON-Schema-Test-Suite (draft 2020-12,
+from the source package of jsonschema 4.26.0; MIT) as texts. Each instance comes in a few spellings,
+with its members in different orders; whether it is valid is the suite's word. The whole suite runs
+in tests/oracles/test_json_schema.py.
 
 usage: json_schemas.py SUITE   (the folder tests/draft2020-12)"""
 import glob

@@ -100,7 +100,8 @@ def load(folder):
 
 def run(model, ids):
     with torch.no_grad():
-        return model(torch.tensor(np.asarray(ids)[None], dtype=torch.long)).logits[0].float().numpy()
+        tokens = torch.tensor(np.asarray(ids)[None], dtype=torch.long)
+        return model(tokens).logits[0].float().numpy()
 
 
 # --- GGUF forms -------------------------------------------------------------------------------
@@ -131,7 +132,8 @@ def permute(values, heads):
             .swapaxes(1, 2).reshape(values.shape))
 
 
-GGUF_TYPE = {torch.float32: gguf.GGMLQuantizationType.F32, torch.float16: gguf.GGMLQuantizationType.F16,
+GGUF_TYPE = {torch.float32: gguf.GGMLQuantizationType.F32,
+             torch.float16: gguf.GGMLQuantizationType.F16,
              torch.bfloat16: gguf.GGMLQuantizationType.BF16}
 
 
@@ -183,7 +185,8 @@ def write_gguf(path, arch, config, state, types=None, extra=None, permuted=False
 ROPE_VARIANTS = {
     "linear": {"rope_type": "linear", "factor": 2.5},
     "dynamic": {"rope_type": "dynamic", "factor": 3.0},
-    "llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+               "high_freq_factor": 4.0,
                "original_max_position_embeddings": 32},
     "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32},
     "yarn_given": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096,
@@ -229,7 +232,8 @@ def make_llama(out):
 
 def make_llama_bias(out):
     folder = out / "llama_bias"
-    config = LlamaConfig(vocab_size=VOCAB, hidden_size=40, intermediate_size=44, num_hidden_layers=2,
+    config = LlamaConfig(vocab_size=VOCAB, hidden_size=40, intermediate_size=44,
+                         num_hidden_layers=2,
                          num_attention_heads=2, num_key_value_heads=2, head_dim=24,
                          max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=True,
                          attention_bias=True, mlp_bias=True, hidden_act="gelu_pytorch_tanh",
@@ -252,7 +256,8 @@ def make_llama_bias(out):
 
 def make_qwen3(out):
     folder = out / "qwen3"
-    config = Qwen3Config(vocab_size=VOCAB, hidden_size=40, intermediate_size=60, num_hidden_layers=2,
+    config = Qwen3Config(vocab_size=VOCAB, hidden_size=40, intermediate_size=60,
+                         num_hidden_layers=2,
                          num_attention_heads=4, num_key_value_heads=2, head_dim=12,
                          max_position_embeddings=64, rms_norm_eps=1e-4, tie_word_embeddings=True,
                          rope_parameters={"rope_type": "default", "rope_theta": 1e6})
@@ -298,7 +303,8 @@ def record_codes(model, ids, path):
         codes = (x * scale).round().clamp(-128, 127).to(torch.int8).numpy()
         blocks.append(struct.pack("<i", codes.shape[1]) + codes.tobytes())
 
-    hooks = [m.register_forward_pre_hook(hook) for m in model.modules() if isinstance(m, AutoBitLinear)]
+    hooks = [m.register_forward_pre_hook(hook) for m in model.modules()
+             if isinstance(m, AutoBitLinear)]
     run(model, ids)
     for handle in hooks:
         handle.remove()
@@ -366,7 +372,8 @@ def make_llama_ternary(out):
 def make_bitnet_256(out):
     """Widths of 256 for the block codecs: packed folder, TQ1_0 and TQ2_0, Q8_0 embedding."""
     ids = token_ids(40, 32)
-    config = bitnet_config(vocab_size=40, hidden_size=256, intermediate_size=256, num_hidden_layers=1,
+    config = bitnet_config(vocab_size=40, hidden_size=256, intermediate_size=256,
+                           num_hidden_layers=1,
                            num_attention_heads=4, num_key_value_heads=1)
     state = random_state(transformers.BitNetForCausalLM(config), 6, torch.float32)
     q8 = gguf.GGMLQuantizationType.Q8_0
@@ -427,7 +434,8 @@ def one_bit_llm(ids, state, config):
     for layer in range(config.num_hidden_layers):
         p = f"model.layers.{layer}."
         h = rms(x, w[p + "input_layernorm.weight"], eps)
-        q, k, v = (bit_linear(h, w[f"{p}self_attn.{m}_proj.weight"]).reshape(n, heads, dim) for m in "qkv")
+        q, k, v = (bit_linear(h, w[f"{p}self_attn.{m}_proj.weight"]).reshape(n, heads, dim)
+                   for m in "qkv")
         q, k = (rotate(t, config.rope_parameters["rope_theta"]) for t in (q, k))
         scores = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(dim) + mask
         scores = np.exp(scores - scores.max(-1, keepdims=True))
@@ -447,7 +455,8 @@ def make_1bitllm(out):
                            intermediate_size=60, hidden_act="silu", rms_norm_eps=1e-5,
                            rope_parameters={"rope_type": "default", "rope_theta": 1e4})
     state = random_state(transformers.BitNetForCausalLM(config), 7, torch.bfloat16)
-    state = {name.replace("attn_sub_norm", "inner_attn_ln").replace("ffn_sub_norm", "ffn_layernorm"):
+    state = {name.replace("attn_sub_norm", "inner_attn_ln")
+                 .replace("ffn_sub_norm", "ffn_layernorm"):
              tensor for name, tensor in state.items() if name != "lm_head.weight"}
     folder = out / "1bitllm"
     save_folder(folder, config, state, "BitnetForCausalLM")

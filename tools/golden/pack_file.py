@@ -46,7 +46,8 @@ def pack(sources, entries, version=1):
     for key, layout, scale, data in entries:
         payload = payload.ljust(aligned(len(payload)), b"\0")
         directory += key + layout.encode().ljust(16, b"\0")
-        directory += struct.pack("<QQQfI", start + len(payload), len(data), checksum(data), scale, 0)
+        directory += struct.pack("<QQQfI", start + len(payload), len(data), checksum(data),
+                                 scale, 0)
         payload += data
 
     def head(value):

@@ -78,7 +78,8 @@ def main():
     ]
     cases = []
     for table in tables:
-        # Steep rows, where a few tokens have it all, and flat ones, where the cuts fall in the tail.
+        # Steep rows, where a few tokens have it all, and flat ones, where the cuts fall in the
+        # tail.
         for count, spread in ((11, 160), (64, 48), (200, 20)):
             options = DEFAULTS | table
             while True:

@@ -174,7 +174,8 @@ def bytes_that_are_missing(corpus):
 
     once, tok = tok, with_model(tok, twice)
     assert once.encode("then the other").ids != tok.encode("then the other").ids
-    tok.add_tokens([AddedToken("\u00e9t\u00e9", special=False, normalized=False)])  # in the alphabet
+    # In the alphabet.
+    tok.add_tokens([AddedToken("\u00e9t\u00e9", special=False, normalized=False)])
     texts = strings(len(HAND) + 40, 5, 12)
     sections = [{"unknown": None, "cases": cases(tok, texts)}]
     # As written by hand: the package itself writes every merge once.
@@ -218,8 +219,8 @@ def properties():
     def by_added_token(test, **how):
         tok = Tokenizer(models.BPE({"<none>": 0}, []))
         tok.add_tokens([AddedToken("<q>", normalized=False, **how)])
-        return {c for c, e in zip(everything, tok.encode_batch(["<q>" + chr(c) for c in everything]))
-                if test(e)}
+        encoded = tok.encode_batch(["<q>" + chr(c) for c in everything])
+        return {c for c, e in zip(everything, encoded) if test(e)}
 
     split = pre_tokenizers.Digits(individual_digits=True)
     digits = {c for c in everything if len(split.pre_tokenize_str("a" + chr(c) + "a")) == 3}
@@ -237,9 +238,10 @@ def nfc():
     # put before and after marks of other classes.
     probes = ("a%s\u0334", "a\u0345%s", "%s")
     same = [c for c in codes if all(
-        package.normalize_str(p % chr(c)) == unicodedata.normalize("NFC", p % chr(c)) for p in probes)]
+        package.normalize_str(p % chr(c)) == unicodedata.normalize("NFC", p % chr(c))
+        for p in probes)]
     active = [c for c in same if unicodedata.combining(chr(c)) or unicodedata.decomposition(chr(c))]
-    active += list(range(0x1100, 0x1113)) + list(range(0x1161, 0x1176)) + list(range(0x11A7, 0x11C3))
+    active += [*range(0x1100, 0x1113), *range(0x1161, 0x1176), *range(0x11A7, 0x11C3)]
     active += list(range(0xAC00, 0xD7A4, 97)) + list(b"aeiouAEIOU <=>") * 8
     singles = [[c, unicodedata.normalize("NFC", chr(c))] for c in same
                if unicodedata.normalize("NFC", chr(c)) != chr(c)]

@@ -156,7 +156,8 @@ def template(begin, end, vocab):
     text = lambda name: {"Sequence": {"id": name, "type_id": 0}}  # noqa: E731
     return {"type": "TemplateProcessing", "single": [piece(begin), text("A"), piece(end)],
             "pair": [piece(begin), text("A"), piece(end), text("B"), piece(end)],
-            "special_tokens": {t: {"id": t, "ids": [vocab[t]], "tokens": [t]} for t in (begin, end)}}
+            "special_tokens": {t: {"id": t, "ids": [vocab[t]], "tokens": [t]}
+                               for t in (begin, end)}}
 
 
 def small_models(corpus):
@@ -175,7 +176,8 @@ def small_models(corpus):
                     trainers.WordLevelTrainer(vocab_size=300, special_tokens=special,
                                               show_progress=False),
                     corpus, normalizers.Lowercase(), pre_tokenizers.Whitespace())
-    level["post_processor"] = {"type": "RobertaProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1],
+    level["post_processor"] = {"type": "RobertaProcessing", "sep": ["[SEP]", 2],
+                               "cls": ["[CLS]", 1],
                                "trim_offsets": True, "add_prefix_space": False}
     yield "word_level", level
     meta = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "always", "split": True}
@@ -190,7 +192,8 @@ def small_models(corpus):
     fallback["decoder"] = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, meta]}
     yield "unigram_bytes", fallback
     bpe = trained(models.BPE(unk_token="<unk>"), trainers.BpeTrainer(
-        vocab_size=500, special_tokens=["<unk>", "<s>", "</s>"] + [f"<0x{i:02X}>" for i in range(256)],
+        vocab_size=500,
+        special_tokens=["<unk>", "<s>", "</s>"] + [f"<0x{i:02X}>" for i in range(256)],
         limit_alphabet=60, show_progress=False), [SPACE + t.replace(" ", SPACE) for t in corpus])
     bpe["added_tokens"] = [t for t in bpe["added_tokens"] if not t["content"].startswith("<0x")]
     bpe["added_tokens"].append({"id": len(bpe["model"]["vocab"]), "content": "<user>",
@@ -231,7 +234,8 @@ def model_cases(corpus):
         ids = [[rng.randrange(size) for _ in range(rng.randint(1, 10))] for _ in range(40)]
         yield {"name": name, "json": data, "encode": [[t, tok.encode(t).ids] for t in texts],
                "pair": tok.encode("the princess", "a little").ids,
-               "decode": [[i, tok.decode(i), tok.decode(i, skip_special_tokens=False)] for i in ids]}
+               "decode": [[i, tok.decode(i), tok.decode(i, skip_special_tokens=False)]
+                          for i in ids]}
 
 
 def sentencepiece_models(corpus):

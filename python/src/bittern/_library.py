@@ -88,7 +88,8 @@ def library() -> Any:
         loaded.bittern_api_version.restype = c_int32
         version = loaded.bittern_api_version()
         if version < s.API_VERSION:
-            raise LibraryError(f"{name}: has version {version} of the API, {s.API_VERSION} expected")
+            raise LibraryError(f"{name}: has version {version} of the API, "
+                               f"{s.API_VERSION} expected")
         for function, arguments in _FUNCTIONS.items():
             getattr(loaded, function).argtypes = arguments
             getattr(loaded, function).restype = c_int32

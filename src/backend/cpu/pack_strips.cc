@@ -25,15 +25,14 @@ constexpr int64_t kChunkBytes = int64_t{64} << 20;
 Bytes rows_in_file(const LinearSource& source, int64_t first, int64_t count) {
   const TensorView& weight = *source.weight;
   const bool in_order = source.row_order.empty() && codec::get(weight.codec).block_bytes > 0;
-  if (source.file.empty() || !in_order) return {};
+  if (source.file == nullptr || !in_order) return {};
   const auto row_bytes = static_cast<int64_t>(weight.bytes.size()) / weight.rows();
   return weight.bytes.subspan(static_cast<size_t>(first * row_bytes),
                               static_cast<size_t>(count * row_bytes));
 }
 
-// What follows `part` in the file, itself included.
+// `part`, which is not empty, and what follows it in the file.
 Bytes ahead_of(Bytes part, Bytes file) {
-  if (part.empty()) return {};
   const auto first = static_cast<size_t>(part.data() - file.data());
   return file.subspan(first, std::min(kAheadBytes, file.size() - first));
 }
@@ -62,16 +61,20 @@ PackArena::Part CpuBackend::pack_strips(const LinearSource& source, int64_t stri
   };
   const int64_t source_bytes = static_cast<int64_t>(source.weight->bytes.size()) / strips + 1;
   const int64_t step = std::max<int64_t>(kStepBytes / source_bytes, 4 * pool_.thread_count());
-  if (!source.file.empty()) read_ahead_.want(ahead_of(source.weight->bytes, source.file));
+  const auto read_ahead = [&](Bytes from) {
+    if (source.file == nullptr || from.empty()) return;
+    read_ahead_.want(*source.file, ahead_of(from, source.file->bytes()));
+  };
+  read_ahead(source.weight->bytes);
   for (int64_t first = 0; first < strips; first += step) {
     const int64_t count = std::min(step, strips - first);
-    read_ahead_.want(ahead_of(rows(first, count), source.file));
+    read_ahead(rows(first, count));
     pool_.run(count, [&](int64_t task, int worker) {
       pack(first + task, worker, part.data + (first + task) * strip_bytes);
     });
     FileMap::release(rows(first, count));
   }
-  if (!source.file.empty()) FileMap::release(source.weight->bytes);
+  if (source.file != nullptr) FileMap::release(source.weight->bytes);
   return part;
 }
 

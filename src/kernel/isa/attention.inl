@@ -118,25 +118,70 @@ struct F16Element {
 constexpr int64_t kFloatAheadBytes = 8192;
 constexpr int64_t kCodeAheadBytes = 4096;
 
-// The rows of a piece in two legs: while the first is read, what lies ahead in the panel is
-// fetched, while the second is, the beginning of what comes next. Only the first run of queries
-// leads; what the others fetch is there.
-struct Leg {
-  int64_t end;           // the leg's rows end here
-  const uint8_t* ahead;  // of its first row
-};
-template <int64_t kAheadBytes>
-[[gnu::always_inline]] inline Leg leg_of(int leg, bool leads, int64_t rows, int64_t row_bytes,
-                                         const uint8_t* row, const void* next) {
-  const int64_t ahead_rows = kAheadBytes / row_bytes;
-  const int64_t in_panel = rows > ahead_rows ? rows - ahead_rows : 0;
-  if (leg == 0) return {in_panel, leads ? row + kAheadBytes : row};
-  return {rows, leads ? static_cast<const uint8_t*>(next) : row};
-}
-
 template <int64_t kBytes>
 [[gnu::always_inline]] inline void fetch(const uint8_t* from) {
   for (int64_t i = 0; i < kBytes; i += 64) __builtin_prefetch(from + i);
+}
+
+// Rows of a panel, of which a tile reads the kBytes at `first` and so on.
+struct PanelRows {
+  const uint8_t* first;
+  int64_t count, stride;
+  const void* next;  // what is read after them
+  bool leads;        // nobody has read them before, so they have to be fetched
+};
+
+// use(row, index) for each of them, in two legs: while the first is read, what lies ahead in the
+// panel is fetched, while the second is, the beginning of what comes next.
+template <int64_t kBytes, int64_t kAheadBytes, typename Use>
+[[gnu::always_inline]] inline void each_row(const PanelRows& rows, const Use& use) {
+  const int64_t ahead_rows = kAheadBytes / rows.stride;
+  const uint8_t* row = rows.first;
+  int64_t r = 0;
+  for (int leg = 0; leg < 2; ++leg) {
+    const int64_t in_panel = rows.count > ahead_rows ? rows.count - ahead_rows : 0;
+    const int64_t end = leg == 0 ? in_panel : rows.count;
+    const uint8_t* ahead = !rows.leads ? row
+                           : leg == 0  ? row + kAheadBytes
+                                       : static_cast<const uint8_t*>(rows.next);
+    for (; r < end; ++r, row += rows.stride, ahead += rows.stride) {
+      fetch<kBytes>(ahead);
+      use(row, r);
+    }
+  }
+}
+
+// use(row, r) for each row of kKeys keys from `key` on.
+template <int kKeys, typename Use>
+[[gnu::always_inline]] inline void each_key_row(const KeyDots& job, int64_t query, int64_t key,
+                                                const Use& use) {
+  each_row<kKeys * kKeyCodeRow, kCodeAheadBytes>(
+      {.first = job.keys + key * kKeyCodeRow,
+       .count = job.rows,
+       .stride = kKeyRowBytes,
+       .next = static_cast<const uint8_t*>(job.next) + key * kKeyCodeRow,
+       .leads = query == 0},
+      use);
+}
+
+// use(row, codes) for each row of 16 * kVectors values from 16 * `vector` on, and the codes of
+// their weights from `query` on.
+template <int kVectors, typename Use>
+[[gnu::always_inline]] inline void each_value_row(const ValueDots& job, int64_t query,
+                                                  int64_t vector, const Use& use) {
+  constexpr int64_t kVectorBytes = kLanes * kValueCodeRow;
+  for (int64_t piece = 0; piece < job.piece_count; ++piece) {
+    const PanelPiece& rows = job.pieces[piece];
+    const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
+    each_row<kVectors * kVectorBytes, kCodeAheadBytes>(
+        {.first = static_cast<const uint8_t*>(rows.rows) + vector * kVectorBytes,
+         .count = rows.count,
+         .stride = job.columns * kValueCodeRow,
+         .next = rows.next,
+         .leads = query == 0},
+        [&](const uint8_t* row, int64_t r)
+            __attribute__((always_inline)) { use(row, codes + r * kValueCodeRow); });
+  }
 }
 
 // Queries from `query` on, 16 columns from 16 * `vector` on.
@@ -155,27 +200,27 @@ struct ProductTile {
         total[q][v] =
             job.accumulate ? load(out + q * job.out_stride + v * kLanes) : broadcast(0.0f);
     }
-    const int64_t row_bytes = job.columns * Element::kBytes;
     for (int64_t piece = 0; piece < job.piece_count; ++piece) {
       const PanelPiece& rows = job.pieces[piece];
       const float* in = job.in + query * job.in_stride + rows.first;
-      const auto* row = static_cast<const uint8_t*>(rows.rows) + vector * kVectorBytes;
-      int64_t r = 0;
-      for (int part = 0; part < 2; ++part) {
-        Leg leg = leg_of<kFloatAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-        for (; r < leg.end; ++r, ++in, row += row_bytes, leg.ahead += row_bytes) {
-          fetch<kVectors * kVectorBytes>(leg.ahead);
-          Lanes values[kVectors];
+      const auto use = [&](const uint8_t* row, int64_t r) __attribute__((always_inline)) {
+        Lanes values[kVectors];
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) values[v] = Element::at(row + v * kVectorBytes);
+        for (int v = 0; v < kVectors; ++v) values[v] = Element::at(row + v * kVectorBytes);
 #pragma GCC unroll 8
-          for (int q = 0; q < kQueries; ++q) {
-            const Lanes x = broadcast(in[q * job.in_stride]);
+        for (int q = 0; q < kQueries; ++q) {
+          const Lanes x = broadcast(in[r + q * job.in_stride]);
 #pragma GCC unroll 8
-            for (int v = 0; v < kVectors; ++v) total[q][v] = fma(x, values[v], total[q][v]);
-          }
+          for (int v = 0; v < kVectors; ++v) total[q][v] = fma(x, values[v], total[q][v]);
         }
-      }
+      };
+      each_row<kVectors * kVectorBytes, kFloatAheadBytes>(
+          {.first = static_cast<const uint8_t*>(rows.rows) + vector * kVectorBytes,
+           .count = rows.count,
+           .stride = job.columns * Element::kBytes,
+           .next = rows.next,
+           .leads = query == 0},
+          use);
     }
 #pragma GCC unroll 8
     for (int q = 0; q < kQueries; ++q) {

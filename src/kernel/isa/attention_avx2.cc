@@ -41,27 +41,21 @@ template <int kQueries>
     for (int p = 0; p < kQuarters; ++p) total[q][p] = _mm256_setzero_si256();
   }
   const int8_t* codes = job.codes + query * job.code_stride;
-  const uint8_t* row = job.keys + key * kKeyCodeRow;
-  const auto* next = static_cast<const uint8_t*>(job.next) + key * kKeyCodeRow;
-  int64_t r = 0;
-  for (int part = 0; part < 2; ++part) {
-    Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, job.rows, kKeyRowBytes, row, next);
-    for (; r < leg.end; ++r, row += kKeyRowBytes, leg.ahead += kKeyRowBytes) {
-      fetch<64>(leg.ahead);
-      __m256i x[kQueries];
+  const auto use = [&](const uint8_t* row, int64_t r) __attribute__((always_inline)) {
+    __m256i x[kQueries];
 #pragma GCC unroll 8
-      for (int q = 0; q < kQueries; ++q) {
-        const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
-        x[q] = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
-      }
-#pragma GCC unroll 8
-      for (int p = 0; p < kQuarters; ++p) {
-        const __m256i keys = _mm256_cvtepu8_epi16(load_16(row + 16 * p));
-#pragma GCC unroll 8
-        for (int q = 0; q < kQueries; ++q) add_pairs(total[q][p], keys, x[q]);
-      }
+    for (int q = 0; q < kQueries; ++q) {
+      const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
+      x[q] = _mm256_cvtepi8_epi16(_mm_set1_epi32(four));
     }
-  }
+#pragma GCC unroll 8
+    for (int p = 0; p < kQuarters; ++p) {
+      const __m256i keys = _mm256_cvtepu8_epi16(load_16(row + 16 * p));
+#pragma GCC unroll 8
+      for (int q = 0; q < kQueries; ++q) add_pairs(total[q][p], keys, x[q]);
+    }
+  };
+  each_key_row<4 * kQuarters>(job, query, key, use);
 #pragma GCC unroll 8
   for (int q = 0; q < kQueries; ++q) {
     const __m256i shift = _mm256_set1_epi32(-128 * job.sums[query + q]);

@@ -51,25 +51,20 @@ template <int kQueries>
     for (int v = 0; v < kVectors; ++v) total[q][v] = _mm512_set1_epi32(-128 * job.sums[query + q]);
   }
   const int8_t* codes = job.codes + query * job.code_stride;
-  const uint8_t* row = job.keys;
   fetch<2 * kPanelColumns * 4>(reinterpret_cast<const uint8_t*>(job.scales));
-  int64_t r = 0;
-  for (int part = 0; part < 2; ++part) {
-    Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, job.rows, kKeyRowBytes, row, job.next);
-    for (; r < leg.end; ++r, row += kKeyRowBytes, leg.ahead += kKeyRowBytes) {
-      fetch<kKeyRowBytes>(leg.ahead);
-      __m512i keys[kVectors];
+  const auto use = [&](const uint8_t* row, int64_t r) __attribute__((always_inline)) {
+    __m512i keys[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) keys[v] = _mm512_loadu_si512(row + 64 * v);
+    for (int v = 0; v < kVectors; ++v) keys[v] = _mm512_loadu_si512(row + 64 * v);
 #pragma GCC unroll 8
-      for (int q = 0; q < kQueries; ++q) {
-        const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
-        const __m512i x = _mm512_set1_epi32(four);
+    for (int q = 0; q < kQueries; ++q) {
+      const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
+      const __m512i x = _mm512_set1_epi32(four);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) add_fours(total[q][v], keys[v], x);
-      }
+      for (int v = 0; v < kVectors; ++v) add_fours(total[q][v], keys[v], x);
     }
-  }
+  };
+  each_key_row<kPanelColumns>(job, query, 0, use);
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
     const __m512 scales = _mm512_loadu_ps(job.scales + 16 * v);
@@ -102,32 +97,22 @@ struct ValueTile {
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) total[q][v] = _mm512_setzero_si512();
     }
-    const int64_t row_bytes = job.columns * kValueCodeRow;
-    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-      const PanelPiece& rows = job.pieces[piece];
-      const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
-      const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
-      int64_t r = 0;
-      for (int part = 0; part < 2; ++part) {
-        Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-        for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
-          fetch<32 * kVectors>(leg.ahead);
-          __m512i values[kVectors];
+    const auto use = [&](const uint8_t* row, const int16_t* codes) __attribute__((always_inline)) {
+      __m512i values[kVectors];
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) {
-            __m256i bytes;
-            __builtin_memcpy(&bytes, row + 32 * v, sizeof(bytes));
-            values[v] = _mm512_cvtepi8_epi16(bytes);
-          }
-#pragma GCC unroll 8
-          for (int q = 0; q < kQueries; ++q) {
-            const __m512i x = _mm512_set1_epi32(load_i32(codes + q * kAttendChunk));
-#pragma GCC unroll 8
-            for (int v = 0; v < kVectors; ++v) add_pairs(total[q][v], values[v], x);
-          }
-        }
+      for (int v = 0; v < kVectors; ++v) {
+        __m256i bytes;
+        __builtin_memcpy(&bytes, row + 32 * v, sizeof(bytes));
+        values[v] = _mm512_cvtepi8_epi16(bytes);
       }
-    }
+#pragma GCC unroll 8
+      for (int q = 0; q < kQueries; ++q) {
+        const __m512i x = _mm512_set1_epi32(load_i32(codes + q * kAttendChunk));
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) add_pairs(total[q][v], values[v], x);
+      }
+    };
+    each_value_row<kVectors>(job, query, vector, use);
 #pragma GCC unroll 8
     for (int q = 0; q < kQueries; ++q) {
       const __m512 factor = _mm512_set1_ps(job.factors[query + q]);

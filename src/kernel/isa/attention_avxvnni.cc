@@ -42,25 +42,19 @@ template <int kQueries, int kHalves>
     for (int h = 0; h < kHalves; ++h) total[q][h] = _mm256_set1_epi32(-128 * job.sums[query + q]);
   }
   const int8_t* codes = job.codes + query * job.code_stride;
-  const uint8_t* row = job.keys + key * kKeyCodeRow;
-  const auto* next = static_cast<const uint8_t*>(job.next) + key * kKeyCodeRow;
-  int64_t r = 0;
-  for (int part = 0; part < 2; ++part) {
-    Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, job.rows, kKeyRowBytes, row, next);
-    for (; r < leg.end; ++r, row += kKeyRowBytes, leg.ahead += kKeyRowBytes) {
-      fetch<32 * kHalves>(leg.ahead);
-      __m256i keys[kHalves];
+  const auto use = [&](const uint8_t* row, int64_t r) __attribute__((always_inline)) {
+    __m256i keys[kHalves];
 #pragma GCC unroll 8
-      for (int h = 0; h < kHalves; ++h) __builtin_memcpy(&keys[h], row + 32 * h, sizeof(keys[h]));
+    for (int h = 0; h < kHalves; ++h) __builtin_memcpy(&keys[h], row + 32 * h, sizeof(keys[h]));
 #pragma GCC unroll 8
-      for (int q = 0; q < kQueries; ++q) {
-        const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
-        const __m256i x = _mm256_set1_epi32(four);
+    for (int q = 0; q < kQueries; ++q) {
+      const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
+      const __m256i x = _mm256_set1_epi32(four);
 #pragma GCC unroll 8
-        for (int h = 0; h < kHalves; ++h) add_fours(total[q][h], keys[h], x);
-      }
+      for (int h = 0; h < kHalves; ++h) add_fours(total[q][h], keys[h], x);
     }
-  }
+  };
+  each_key_row<8 * kHalves>(job, query, key, use);
 #pragma GCC unroll 8
   for (int h = 0; h < kHalves; ++h) {
     const __m256 scales = _mm256_loadu_ps(job.scales + key + 8 * h);

@@ -40,28 +40,22 @@ template <int kQueries, int kVectors>
     for (int v = 0; v < kRegisters; ++v) total[q][v] = vdupq_n_s32(0);
   }
   const int8_t* codes = job.codes + query * job.code_stride;
-  const uint8_t* row = job.keys + key * kKeyCodeRow;
-  const auto* next = static_cast<const uint8_t*>(job.next) + key * kKeyCodeRow;
-  int64_t r = 0;
-  for (int part = 0; part < 2; ++part) {
-    Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, job.rows, kKeyRowBytes, row, next);
-    for (; r < leg.end; ++r, row += kKeyRowBytes, leg.ahead += kKeyRowBytes) {
-      fetch<16 * kRegisters>(leg.ahead);
-      int8x16_t x[kQueries];
+  const auto use = [&](const uint8_t* row, int64_t r) __attribute__((always_inline)) {
+    int8x16_t x[kQueries];
 #pragma GCC unroll 8
-      for (int q = 0; q < kQueries; ++q) {
-        const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
-        x[q] = vreinterpretq_s8_s32(vdupq_n_s32(four));
-      }
-#pragma GCC unroll 16
-      for (int v = 0; v < kRegisters; ++v) {
-        const uint8x16_t raised = vld1q_u8(row + 16 * v);
-        const int8x16_t keys = vreinterpretq_s8_u8(veorq_u8(raised, vdupq_n_u8(128)));
-#pragma GCC unroll 8
-        for (int q = 0; q < kQueries; ++q) total[q][v] = vdotq_s32(total[q][v], keys, x[q]);
-      }
+    for (int q = 0; q < kQueries; ++q) {
+      const int32_t four = load_i32(codes + q * job.code_stride + r * kKeyCodeRow);
+      x[q] = vreinterpretq_s8_s32(vdupq_n_s32(four));
     }
-  }
+#pragma GCC unroll 16
+    for (int v = 0; v < kRegisters; ++v) {
+      const uint8x16_t raised = vld1q_u8(row + 16 * v);
+      const int8x16_t keys = vreinterpretq_s8_u8(veorq_u8(raised, vdupq_n_u8(128)));
+#pragma GCC unroll 8
+      for (int q = 0; q < kQueries; ++q) total[q][v] = vdotq_s32(total[q][v], keys, x[q]);
+    }
+  };
+  each_key_row<kLanes * kVectors>(job, query, key, use);
 #pragma GCC unroll 16
   for (int v = 0; v < kRegisters; ++v) {
     const float32x4_t scales = vld1q_f32(job.scales + key + 4 * v);
@@ -110,37 +104,26 @@ struct ValueTile {
 #pragma GCC unroll 16
       for (int v = 0; v < kRegisters; ++v) total[q][v] = vdupq_n_s32(0);
     }
-    const int64_t row_bytes = job.columns * kValueCodeRow;
-    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-      const PanelPiece& rows = job.pieces[piece];
-      const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
-      const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
-      int64_t r = 0;
-      for (int part = 0; part < 2; ++part) {
-        Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-        for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
-          fetch<32 * kVectors>(leg.ahead);
+    const auto use = [&](const uint8_t* row, const int16_t* codes) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) {
-            const Values values = load_values(row + 32 * v);
+      for (int v = 0; v < kVectors; ++v) {
+        const Values values = load_values(row + 32 * v);
 #pragma GCC unroll 8
-            for (int q = 0; q < kQueries; ++q) {
-              const int16x4_t x =
-                  vreinterpret_s16_s32(vdup_n_s32(load_i32(codes + q * kAttendChunk)));
+        for (int q = 0; q < kQueries; ++q) {
+          const int16x4_t x = vreinterpret_s16_s32(vdup_n_s32(load_i32(codes + q * kAttendChunk)));
 #pragma GCC unroll 2
-              for (int half = 0; half < 2; ++half) {
-                int32x4_t& low = total[q][kQuarters * v + 2 * half];
-                int32x4_t& high = total[q][kQuarters * v + 2 * half + 1];
-                low = vmlal_lane_s16(low, vget_low_s16(values.even[half]), x, 0);
-                low = vmlal_lane_s16(low, vget_low_s16(values.odd[half]), x, 1);
-                high = vmlal_high_lane_s16(high, values.even[half], x, 0);
-                high = vmlal_high_lane_s16(high, values.odd[half], x, 1);
-              }
-            }
+          for (int half = 0; half < 2; ++half) {
+            int32x4_t& low = total[q][kQuarters * v + 2 * half];
+            int32x4_t& high = total[q][kQuarters * v + 2 * half + 1];
+            low = vmlal_lane_s16(low, vget_low_s16(values.even[half]), x, 0);
+            low = vmlal_lane_s16(low, vget_low_s16(values.odd[half]), x, 1);
+            high = vmlal_high_lane_s16(high, values.even[half], x, 0);
+            high = vmlal_high_lane_s16(high, values.odd[half], x, 1);
           }
         }
       }
-    }
+    };
+    each_value_row<kVectors>(job, query, vector, use);
 #pragma GCC unroll 8
     for (int q = 0; q < kQueries; ++q) {
 #pragma GCC unroll 16

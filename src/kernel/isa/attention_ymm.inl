@@ -12,28 +12,18 @@ struct ValueTile {
 #pragma GCC unroll 8
       for (int h = 0; h < kHalves; ++h) total[q][h] = _mm256_setzero_si256();
     }
-    const int64_t row_bytes = job.columns * kValueCodeRow;
-    for (int64_t piece = 0; piece < job.piece_count; ++piece) {
-      const PanelPiece& rows = job.pieces[piece];
-      const int16_t* codes = job.codes + query * kAttendChunk + rows.first * kValueCodeRow;
-      const auto* row = static_cast<const uint8_t*>(rows.rows) + 32 * vector;
-      int64_t r = 0;
-      for (int part = 0; part < 2; ++part) {
-        Leg leg = leg_of<kCodeAheadBytes>(part, query == 0, rows.count, row_bytes, row, rows.next);
-        for (; r < leg.end; ++r, codes += kValueCodeRow, row += row_bytes, leg.ahead += row_bytes) {
-          fetch<16 * kHalves>(leg.ahead);
-          __m256i values[kHalves];
+    const auto use = [&](const uint8_t* row, const int16_t* codes) __attribute__((always_inline)) {
+      __m256i values[kHalves];
 #pragma GCC unroll 8
-          for (int h = 0; h < kHalves; ++h) values[h] = _mm256_cvtepi8_epi16(load_16(row + 16 * h));
+      for (int h = 0; h < kHalves; ++h) values[h] = _mm256_cvtepi8_epi16(load_16(row + 16 * h));
 #pragma GCC unroll 8
-          for (int q = 0; q < kQueries; ++q) {
-            const __m256i x = _mm256_set1_epi32(load_i32(codes + q * kAttendChunk));
+      for (int q = 0; q < kQueries; ++q) {
+        const __m256i x = _mm256_set1_epi32(load_i32(codes + q * kAttendChunk));
 #pragma GCC unroll 8
-            for (int h = 0; h < kHalves; ++h) add_pairs(total[q][h], values[h], x);
-          }
-        }
+        for (int h = 0; h < kHalves; ++h) add_pairs(total[q][h], values[h], x);
       }
-    }
+    };
+    each_value_row<kVectors>(job, query, vector, use);
 #pragma GCC unroll 8
     for (int q = 0; q < kQueries; ++q) {
       const __m256 factor = _mm256_set1_ps(job.factors[query + q]);
