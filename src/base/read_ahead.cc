@@ -34,8 +34,8 @@ void ReadAhead::want(const FileMap& file, Bytes part) {
   }
   if (running_ || next_ == end_) return;
   if (thread_.joinable()) thread_.join();
+  thread_ = std::thread([this] { loop(); });  // may throw; waits for the lock
   running_ = true;
-  thread_ = std::thread([this] { loop(); });
 }
 
 void ReadAhead::loop() {
