@@ -2,7 +2,7 @@
 # Builds for aarch64 with Debian's cross compiler and runs the tests under qemu-user, on three
 # processors: with SDOT and SMMLA (every test), with SDOT alone and with neither (kernels). Then one
 # text is written on each of them and must be the same.
-#   scripts/aarch64_test.sh [FOLDER [FLOOR...]]     the build folder, build/aarch64; some floors only
+#   scripts/aarch64_test.sh [FOLDER [FLOOR...]]    the build folder, build/aarch64; some floors only
 # Installs nothing: exit status 77 where a package is missing. Takes about twenty minutes of one
 # processor after the build; the speed of what runs under an emulator says nothing, so none is
 # measured. What each program said is in FOLDER/emulated.
