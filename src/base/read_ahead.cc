@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <system_error>
 
 namespace bittern {
 namespace {
@@ -34,7 +35,11 @@ void ReadAhead::want(const FileMap& file, Bytes part) {
   }
   if (running_ || next_ == end_) return;
   if (thread_.joinable()) thread_.join();
-  thread_ = std::thread([this] { loop(); });  // may throw; waits for the lock
+  try {
+    thread_ = std::thread([this] { loop(); });  // waits for the lock
+  } catch (const std::system_error&) {
+    return;  // no thread is to be had: the file is read when it is needed
+  }
   running_ = true;
 }
 
