@@ -17,6 +17,7 @@
 #include "base/half.h"
 #include "base/random.h"
 #include "codec/codec.h"
+#include "kernel/block_buffers.h"
 #include "kernel/block_pack.h"
 #include "kernel/select.h"
 #include "study.h"
@@ -31,9 +32,8 @@ struct Problem {
   explicit Problem(int64_t row_count)
       : rows(row_count),
         bytes(kOutputs * kRowBytes),
-        codes(static_cast<size_t>(rows * kColumns)),
-        scales(static_cast<size_t>(rows * kBlocks * kernel::kBlockRuns)),
-        sums(static_cast<size_t>(rows * kBlocks * kernel::kBlockSums)),
+        buffers(kBlocks, rows),
+        in(buffers.rows()),
         decoded(kColumns),
         out(static_cast<size_t>(rows * kOutputs)) {
     random::Sequence draw(2);
@@ -45,9 +45,7 @@ struct Problem {
     }
     for (int64_t m = 0; m < rows; ++m) {
       for (float& value : values) value = static_cast<float>(draw.uniform() * 2 - 1);
-      kernel::scalar_table.block->quantise(
-          values.data(), kColumns, kBlocks, rows, codes.data() + m * kernel::kBlockColumns,
-          scales.data() + m * kernel::kBlockRuns, sums.data() + m * kernel::kBlockSums);
+      kernel::scalar_table.block->quantise(values.data(), kColumns, kBlocks, in.from(m));
     }
     TensorView view;
     view.codec = codec::Id::q4_0;
@@ -75,19 +73,18 @@ struct Problem {
   // Of row m from column k on, within a block.
   const int8_t* codes_at(int64_t m, int64_t k) const {
     const int64_t block = k / kernel::kBlockColumns;
-    return codes.data() + (block * rows + m) * kernel::kBlockColumns + k % kernel::kBlockColumns;
+    return in.codes + (block * rows + m) * kernel::kBlockColumns + k % kernel::kBlockColumns;
   }
   float activation_scale(int64_t m, int64_t k) const {
     const int64_t block = k / kernel::kBlockColumns;
     const int64_t run = k % kernel::kBlockColumns / kernel::kBlockRun;
-    return scales[static_cast<size_t>((block * rows + m) * kernel::kBlockRuns + run)];
+    return in.scales[(block * rows + m) * kernel::kBlockRuns + run];
   }
 
   int64_t rows;
   std::vector<std::byte> bytes;
-  std::vector<int8_t> codes;
-  std::vector<float> scales;
-  std::vector<int32_t> sums;
+  kernel::BlockBuffers buffers;
+  kernel::BlockRows in;
   std::vector<float> decoded;
   std::vector<float> out;
   const kernel::BlockLayout* layout = nullptr;
@@ -194,7 +191,7 @@ __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))
         for (int64_t run = 0; run < kernel::kBlockRuns; ++run) {
           __m512i dots[kTile];
           for (int64_t r = 0; r < count; ++r) {
-            const int32_t* sums = p.sums.data() + (at + r) * kernel::kBlockSums + 16;
+            const int32_t* sums = p.in.sums + (at + r) * kernel::kBlockSums + 16;
             dots[r] = _mm512_mullo_epi32(eight, _mm512_set1_epi32(sums[run]));
           }
           for (int64_t k = 0; k < kernel::kBlockRun; k += 4) {
@@ -202,14 +199,14 @@ __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))
             const __m512i weights = _mm512_load_si512(unpacked + column * 16);
             for (int64_t r = 0; r < count; ++r) {
               int32_t four;
-              std::memcpy(&four, p.codes.data() + (at + r) * kernel::kBlockColumns + column, 4);
+              std::memcpy(&four, p.in.codes + (at + r) * kernel::kBlockColumns + column, 4);
               dots[r] = _mm512_dpbusd_epi32(dots[r], weights, _mm512_set1_epi32(four));
             }
           }
           const __m512 scale = _mm512_cvtph_ps(
               _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + scales_at + run * 32)));
           for (int64_t r = 0; r < count; ++r) {
-            const float of_row = p.scales[static_cast<size_t>((at + r) * kernel::kBlockRuns + run)];
+            const float of_row = p.in.scales[(at + r) * kernel::kBlockRuns + run];
             float* out = p.out.data() + (first + r) * kOutputs + n;
             const __m512 product =
                 _mm512_mul_ps(_mm512_cvtepi32_ps(dots[r]), _mm512_set1_ps(of_row));
@@ -226,17 +223,15 @@ __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))
 void shipped(Problem& p, const kernel::Table& table) {
   constexpr int64_t kStep = kernel::kBlockStrips * kernel::kBlockStripRows;
   static_assert(kOutputs % kStep == 0);
+  p.buffers.make_starts(*table.block, *p.layout);
   for (int64_t n = 0; n < kOutputs; n += kStep) {
     table.block->dots({.layout = p.layout,
                        .strip = p.strip(n / kernel::kBlockStripRows),
                        .strips = kernel::kBlockStrips,
                        .strip_bytes = p.strip_bytes,
                        .blocks = kBlocks,
-                       .codes = p.codes.data(),
-                       .scales = p.scales.data(),
-                       .sums = p.sums.data(),
+                       .in = p.in,
                        .rows = p.rows,
-                       .pitch = p.rows,
                        .outputs = kStep,
                        .bias = nullptr,
                        .out = p.out.data() + n,

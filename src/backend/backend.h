@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -146,10 +147,14 @@ struct Activations {
   bool rounded = false;
   // [count, padded_width(width)] or [blocks, count, 256] (int8 or bf16), padding 0; code_bytes().
   int8_t* codes = nullptr;
-  float* inverse_scales = nullptr;  // quantised: [count], 1 / s
-  int32_t* sums = nullptr;          // quantised: [count], sum of the row's codes
-  float* block_scales = nullptr;    // block_quantised: [blocks, count, kBlockRuns]
-  int32_t* block_sums = nullptr;    // block_quantised: [blocks, count, kBlockSums]
+  float* inverse_scales = nullptr;     // quantised: [count], 1 / s
+  int32_t* sums = nullptr;             // quantised: [count], sum of the row's codes
+  float* block_scales = nullptr;       // block_quantised: [blocks, count, kBlockRuns]
+  int32_t* block_sums = nullptr;       // block_quantised: [blocks, count, kBlockSums]
+  float* block_scaled_sums = nullptr;  // likewise
+  // Likewise, the sums times `block_factor`, where there is one: made when layers need them.
+  int32_t* block_starts = nullptr;
+  std::optional<int32_t> block_factor;
 
   void written() { quantised = block_quantised = rounded = false; }
   // `rows` rows of `columns` values are about to be written.
@@ -162,6 +167,7 @@ struct Activations {
   void coded(Codes codes_made) {
     quantised = codes_made == Codes::row;
     block_quantised = codes_made == Codes::block;
+    block_factor.reset();
     rounded = codes_made == Codes::bf16;
   }
 };

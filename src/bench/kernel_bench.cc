@@ -103,7 +103,9 @@ struct Inputs {
             static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlockRuns)),
         sums(static_cast<size_t>(rows)),
         block_sums(
-            static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlockSums)) {
+            static_cast<size_t>(rows * backend::code_blocks(width) * backend::kCodeBlockSums)),
+        block_scaled_sums(block_sums.size()),
+        block_starts(block_sums.size()) {
     random::Sequence draw(1);
     for (float& value : values) value = static_cast<float>(draw.uniform() * 2.0 - 1.0);
     activations.values = values.data();
@@ -114,11 +116,15 @@ struct Inputs {
     activations.sums = sums.data();
     activations.block_scales = block_scales.data();
     activations.block_sums = block_sums.data();
+    activations.block_scaled_sums = block_scaled_sums.data();
+    activations.block_starts = block_starts.data();
   }
   std::vector<float> values;
   std::vector<int8_t> codes;
   std::vector<float> inverse_scales, block_scales;
   std::vector<int32_t> sums, block_sums;
+  std::vector<float> block_scaled_sums;
+  std::vector<int32_t> block_starts;
   backend::Activations activations;
 };
 

@@ -45,7 +45,7 @@ ProbeData::ProbeData(const ProbeShape& shape) {
   codes.resize(count);
   for (int8_t& code : codes) code = static_cast<int8_t>(static_cast<int>(draw.below(255)) - 127);
   sums.assign(count, 0);
-  dots.assign(static_cast<size_t>(shape.rows * std::max(shape.weights, kernel::kStripRows)), 1000);
+  dots.assign(std::max(count, static_cast<size_t>(shape.rows * kernel::kStripRows)), 1000);
   halves.resize(count);
   features = cpu::detect_features();
   scratch.resize(std::max<size_t>(kernel::kRealScratch, kernel::kBf16Scratch + 16));

@@ -30,24 +30,24 @@ double strip_bytes(const Shape& s) {
   return static_cast<double>(kernel::t2_bytes(s.weights, s.columns));
 }
 
+int64_t block_sums(const Shape& s) { return kernel::block_count(s.columns) * kernel::kBlockSums; }
+
 // Strips of any bytes: every code is legal, and ProbeData keeps f16 scales finite.
 template <codec::Id kCodec>
 void run_block_dots(const Table& t, ProbeData& d, const Shape& s) {
   const auto start = reinterpret_cast<uintptr_t>(d.blocks.data());
-  t.block->dots({.layout = kernel::block_layout(kCodec),
-                 .strip = d.blocks.data() + (64 - start % 64) % 64,
-                 .strips = s.weights / kernel::kBlockStripRows,
-                 .strip_bytes = kernel::block_strip_bytes(*kernel::block_layout(kCodec), s.columns),
-                 .blocks = kernel::block_count(s.columns),
-                 .codes = d.codes.data(),
-                 .scales = d.y.data(),
-                 .sums = d.sums.data(),
-                 .rows = s.rows,
-                 .pitch = s.rows,
-                 .outputs = s.weights,
-                 .bias = nullptr,
-                 .out = d.out.data(),
-                 .stride = s.weights});
+  t.block->dots(
+      {.layout = kernel::block_layout(kCodec),
+       .strip = d.blocks.data() + (64 - start % 64) % 64,
+       .strips = s.weights / kernel::kBlockStripRows,
+       .strip_bytes = kernel::block_strip_bytes(*kernel::block_layout(kCodec), s.columns),
+       .blocks = kernel::block_count(s.columns),
+       .in = {d.codes.data(), d.y.data(), d.sums.data(), d.y.data(), d.sums.data(), s.rows},
+       .rows = s.rows,
+       .outputs = s.weights,
+       .bias = nullptr,
+       .out = d.out.data(),
+       .stride = s.weights});
 }
 template <codec::Id kCodec>
 double block_strip_bytes(const Shape& s) {
@@ -254,10 +254,19 @@ constexpr KernelProbe kProbes[] = {
      {1, 2560},
      {1, 256},
      [](const Table& t, ProbeData& d, const Shape& s) {
-       t.block->quantise(d.x.data(), s.columns, kernel::block_count(s.columns), 1, d.codes.data(),
-                         d.out.data(), d.sums.data());
+       t.block->quantise(d.x.data(), s.columns, kernel::block_count(s.columns),
+                         {d.codes.data(), d.out.data(), d.sums.data(), d.y.data(), nullptr, 1});
      },
      coded_bytes<256>,
+     no_operations},
+    {"block_starts",
+     "",
+     {8, 2560},
+     {1, 256},
+     [](const Table& t, ProbeData& d, const Shape& s) {
+       t.block->starts(d.sums.data(), s.rows * block_sums(s), -8, d.dots.data());
+     },
+     [](const Shape& s) { return 8.0 * static_cast<double>(s.rows * block_sums(s)); },
      no_operations},
     {"bf16_encode",
      "",

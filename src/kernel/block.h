@@ -29,6 +29,7 @@
 // scale of run i of 32 columns, for each row:
 //
 //   dot, asum = sums of w * q and of q over a piece: the columns of one sub-block and one run
+//   (asum and float(asum) * a_i are made with the codes, for every piece of 16 and of 32 columns)
 //   float scales      for pieces ascending: total = fma(float(dot) * a_i, scale_j, total), then,
 //                     with minima, total = fma(float(asum) * a_i, minimum_j, total)
 //   integer scales    for each block: p = 0; for runs ascending: p = fma(float(sum over the run's
@@ -38,8 +39,8 @@
 //                     float(asum) * a_i, l); total = fma(l, -super_minimum, total)
 //   out = total (+ bias), total from 0 over the blocks ascending; all sums of integers exact
 //
-// `zero` of the layout is a power of two. With `zeros` the minima are uint8 zero points z of the
-// sub-blocks instead (GPTQ, AWQ): w = code - z, and there is no other zero.
+// With `zeros` the minima are uint8 zero points z of the sub-blocks instead (GPTQ, AWQ): w = code -
+// z, and there is no other zero.
 #pragma once
 
 #include <cstddef>
@@ -92,6 +93,29 @@ struct BlockLayout {
   bool shared_bit = false;  // the third bit of a code is one for 8 columns
 };
 
+// Coded activations: rows of some blocks, block by block, so that rows stand close together: rows a
+// power of two apart would share a few sets of L1, which costs more than half of the speed.
+struct BlockRows {
+  int8_t* codes;       // [blocks, pitch, 256], padding 0
+  float* scales;       // [blocks, pitch, kBlockRuns]
+  int32_t* sums;       // [blocks, pitch, kBlockSums]
+  float* scaled_sums;  // [blocks, pitch, kBlockSums]: times the scale of their run
+  // [blocks, pitch, kBlockSums]: the sums times BlockKernels::start_factor() of the layout, from
+  // which products start; layouts with minima do without.
+  int32_t* starts;
+  int64_t pitch;  // rows in all
+
+  // Without the first `row` of them.
+  [[gnu::always_inline]] inline BlockRows from(int64_t row) const {
+    return {codes + row * kBlockColumns,
+            scales + row * kBlockRuns,
+            sums + row * kBlockSums,
+            scaled_sums + row * kBlockSums,
+            starts == nullptr ? nullptr : starts + row * kBlockSums,
+            pitch};
+  }
+};
+
 // Strips times `rows` rows of activations: output n of strip s is output 16 s + n of the job.
 struct BlockDots {
   const BlockLayout* layout;
@@ -99,13 +123,8 @@ struct BlockDots {
   int64_t strips;        // 1..kBlockStrips
   int64_t strip_bytes;   // from one to the next
   int64_t blocks;
-  // Activations block by block, so that rows stand close together: rows a power of two apart would
-  // share a few sets of L1, which costs more than half of the speed.
-  const int8_t* codes;  // [blocks, pitch, 256], padding 0
-  const float* scales;  // [blocks, pitch, kBlockRuns]
-  const int32_t* sums;  // [blocks, pitch, kBlockSums]
+  BlockRows in;
   int64_t rows;
-  int64_t pitch;      // rows that the activations have in all
   int64_t outputs;    // that are real: 16 of every strip, 1..16 of the last
   const float* bias;  // [outputs], or null
   float* out;         // out[m * stride + 16 * s + n]
@@ -115,13 +134,22 @@ struct BlockDots {
 struct BlockKernels {
   const char* name;  // "avx512-vnni"
   void (*dots)(const BlockDots&);
-  // Activations of `blocks` blocks from `width` values, the rest zero. Per run: scale = absmax /
-  // 127, code = round half even(x * (127 / absmax)); a run whose absmax is below 1e-30 is stored as
-  // zeros with scale 0. Block b goes to codes + b * pitch * 256 and so on: one row of the
-  // activations of BlockDots.
-  void (*quantise)(const float* in, int64_t width, int64_t blocks, int64_t pitch, int8_t* codes,
-                   float* scales, int32_t* sums);
+  // The first row of `to`, all but its starts: `blocks` blocks from `width` values, the rest zero.
+  // Per run: scale = absmax / 127, code = round half even(x * (127 / absmax)); a run whose absmax
+  // is below 1e-30 is stored as zeros with scale 0.
+  void (*quantise)(const float* in, int64_t width, int64_t blocks, const BlockRows& to);
+  // What these kernels multiply is the stored code, or a byte near it: the weight is that plus
+  // this, for layouts without minima. 1 where sub-blocks have zero points.
+  using StartFactor = int32_t(const BlockLayout&);
+  StartFactor* start_factor;
+  // to[i] = sums[i] * factor
+  void (*starts)(const int32_t* sums, int64_t count, int32_t factor, int32_t* to);
 };
+
+// Whether products of a layout begin with starts.
+[[gnu::always_inline]] constexpr inline bool has_starts(const BlockLayout& layout) {
+  return layout.scales != BlockScales::f16_minima && layout.scales != BlockScales::integer_minima;
+}
 
 // Strip s of a job as a job of its own.
 [[gnu::always_inline]] inline BlockDots strip_of(const BlockDots& job, int64_t s) {

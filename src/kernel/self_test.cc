@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "kernel/attention.h"
 #include "kernel/bf16_pack.h"
+#include "kernel/block_buffers.h"
 #include "kernel/block_pack.h"
 #include "kernel/block_probe.h"
 #include "kernel/pack.h"
@@ -220,15 +221,13 @@ std::vector<float> run_blocks(const Table& table, const Probe& probe) {
   constexpr int64_t kBlocks = 2, kBlockRows = 5, kValues = kBlocks * kBlockColumns - 15;
   constexpr int64_t kCalled = 3, kOutputs = kCalled * kBlockStripRows - 3;
   static_assert(kValues <= kRows * kWidth && kCalled <= kBlockStrips);
-  std::vector<int8_t> codes(kBlockRows * kBlocks * kBlockColumns);
-  std::vector<float> scales(kBlockRows * kBlocks * kBlockRuns);
-  std::vector<int32_t> sums(kBlockRows * kBlocks * kBlockSums);
+  BlockBuffers buffers(kBlocks, kBlockRows);
+  const BlockRows in = buffers.rows();
   for (int64_t m = 0; m < kBlockRows; ++m)
-    table.block->quantise(probe.floats.data() + m, kValues, kBlocks, kBlockRows,
-                          codes.data() + m * kBlockColumns, scales.data() + m * kBlockRuns,
-                          sums.data() + m * kBlockSums);
-  std::vector<float> out(scales);
-  out.insert(out.end(), sums.begin(), sums.end());
+    table.block->quantise(probe.floats.data() + m, kValues, kBlocks, in.from(m));
+  std::vector<float> out(in.scales, in.scales + kBlockRows * kBlocks * kBlockRuns);
+  out.insert(out.end(), in.sums, in.sums + kBlockRows * kBlocks * kBlockSums);
+  out.insert(out.end(), in.scaled_sums, in.scaled_sums + kBlockRows * kBlocks * kBlockSums);
   random::Sequence draw(2);
   for (const BlockLayout* layout : block_layouts()) {
     const bool affine =
@@ -237,17 +236,15 @@ std::vector<float> run_blocks(const Table& table, const Probe& probe) {
     const std::vector<uint8_t> bytes = random_block_strip(draw, *layout, kCalled * kBlocks);
     std::vector<Line> strip(bytes.size() / sizeof(Line));
     std::memcpy(strip.data(), bytes.data(), bytes.size());
+    buffers.make_starts(*table.block, *layout);
     float results[kBlockRows * kOutputs];
     table.block->dots({.layout = layout,
                        .strip = strip.data()->bytes,
                        .strips = kCalled,
                        .strip_bytes = block_offsets(*layout).bytes * kBlocks,
                        .blocks = kBlocks,
-                       .codes = codes.data(),
-                       .scales = scales.data(),
-                       .sums = sums.data(),
+                       .in = in,
                        .rows = kBlockRows,
-                       .pitch = kBlockRows,
                        .outputs = kOutputs,
                        .bias = probe.weights.data(),
                        .out = results,

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "kernel/attention.h"
+#include "kernel/block_buffers.h"
 #include "kernel/block_pack.h"
 #include "kernel/block_probe.h"
 #include "kernel/pack.h"
@@ -80,13 +81,11 @@ bool same_blocks(const Table& table) {
   random::Sequence draw(12);
   std::vector<float> values(kRows * kMostBlocks * kBlockColumns);
   for (float& value : values) value = static_cast<float>(draw.uniform() * 2 - 1);
-  std::vector<int8_t> codes(values.size());
-  std::vector<float> scales(kRows * kMostBlocks * kBlockRuns);
-  std::vector<int32_t> sums(kRows * kMostBlocks * kBlockSums);
+  BlockBuffers buffers(kMostBlocks, kRows);
+  const BlockRows in = buffers.rows();
   for (int64_t m = 0; m < kRows; ++m)
-    scalar_table.block->quantise(
-        &values[m * kMostBlocks * kBlockColumns], kMostBlocks * kBlockColumns, kMostBlocks, kRows,
-        &codes[m * kBlockColumns], &scales[m * kBlockRuns], &sums[m * kBlockSums]);
+    scalar_table.block->quantise(&values[m * kMostBlocks * kBlockColumns],
+                                 kMostBlocks * kBlockColumns, kMostBlocks, in.from(m));
   int64_t blocks = 1;
   for (const BlockLayout* layout : block_layouts()) {
     const bool affine =
@@ -96,16 +95,14 @@ bool same_blocks(const Table& table) {
     const std::vector<Line> bytes = aligned(random_block_strip(draw, *layout, kMostBlocks));
     const auto run = [&](const BlockKernels& kernels) {
       std::vector<float> out(static_cast<size_t>(kRows * strips * kBlockStripRows));
+      buffers.make_starts(kernels, *layout);
       kernels.dots({.layout = layout,
                     .strip = bytes.data()->bytes,
                     .strips = strips,
                     .strip_bytes = block_offsets(*layout).bytes * blocks,
                     .blocks = blocks,
-                    .codes = codes.data(),
-                    .scales = scales.data(),
-                    .sums = sums.data(),
+                    .in = in,
                     .rows = kRows,
-                    .pitch = kRows,
                     .outputs = strips * kBlockStripRows - 3,
                     .bias = values.data(),
                     .out = out.data(),

@@ -45,6 +45,8 @@ class Arena {
     activations.inverse_scales = take<float>(rows);
     activations.block_scales = take<float>(rows * blocks * backend::kCodeBlockRuns);
     activations.block_sums = take<int32_t>(rows * blocks * backend::kCodeBlockSums);
+    activations.block_scaled_sums = take<float>(rows * blocks * backend::kCodeBlockSums);
+    activations.block_starts = take<int32_t>(rows * blocks * backend::kCodeBlockSums);
     activations.sums = take<int32_t>(rows);
     return activations;
   }

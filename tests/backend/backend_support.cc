@@ -59,7 +59,9 @@ OwnedActivations::OwnedActivations(int64_t count, int64_t width, const std::vect
           static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockRuns)),
       sums_(static_cast<size_t>(count)),
       block_sums_(
-          static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockSums)) {
+          static_cast<size_t>(count * backend::code_blocks(width) * backend::kCodeBlockSums)),
+      block_scaled_sums_(block_sums_.size()),
+      block_starts_(block_sums_.size()) {
   in.values = values_.data();
   in.count = count;
   in.width = width;
@@ -68,6 +70,8 @@ OwnedActivations::OwnedActivations(int64_t count, int64_t width, const std::vect
   in.sums = sums_.data();
   in.block_scales = block_scales_.data();
   in.block_sums = block_sums_.data();
+  in.block_scaled_sums = block_scaled_sums_.data();
+  in.block_starts = block_starts_.data();
 }
 
 std::vector<float> run_linear(Machine& machine, const backend::Linear& linear, int64_t count,

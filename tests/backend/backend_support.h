@@ -61,6 +61,8 @@ class OwnedActivations {
   std::vector<int8_t> codes_;
   std::vector<float> inverse_scales_, block_scales_;
   std::vector<int32_t> sums_, block_sums_;
+  std::vector<float> block_scaled_sums_;
+  std::vector<int32_t> block_starts_;
 };
 
 // y [count, out_size] of one linear layer.

@@ -55,6 +55,8 @@ void expect_codes(Machine& machine, Codes codes, Activations& made, Activations&
   } else {
     EXPECT_TRUE(same_bits(copy_of(made.block_scales, blocks * backend::kCodeBlockRuns),
                           copy_of(plain.block_scales, blocks * backend::kCodeBlockRuns)));
+    EXPECT_TRUE(same_bits(copy_of(made.block_scaled_sums, blocks * backend::kCodeBlockSums),
+                          copy_of(plain.block_scaled_sums, blocks * backend::kCodeBlockSums)));
     EXPECT_TRUE(std::equal(made.block_sums, made.block_sums + blocks * backend::kCodeBlockSums,
                            plain.block_sums));
   }

@@ -195,12 +195,15 @@ TEST(BlockLinear, SharesTheRowsWithOtherFamilies) {
   const int64_t columns = 320, count = 3;
   const OwnedTensor q8(codec::Id::q8_0, 20, columns, random_values(draw, 20 * columns, 1.0f));
   const OwnedTensor q4(codec::Id::q4_1, 33, columns, random_values(draw, 33 * columns, 1.0f));
+  // Their products do not start from the same numbers as those of Q8_0, nor as each other's.
+  const OwnedTensor q4_0(codec::Id::q4_0, 40, columns, random_values(draw, 40 * columns, 1.0f));
+  const OwnedTensor q5_0(codec::Id::q5_0, 20, columns, random_values(draw, 20 * columns, 1.0f));
   const OwnedTensor f16(codec::Id::f16, 9, columns, random_values(draw, 9 * columns, 1.0f));
   const OwnedTensor masters(codec::Id::f32, 16, columns, random_values(draw, 16 * columns, 1.0f));
   const std::vector<float> in = random_values(draw, count * columns, 2.0f);
   on_every_machine([&](Machine& machine) {
     std::vector<std::unique_ptr<Linear>> layers;
-    for (const OwnedTensor* tensor : {&q8, &masters, &f16, &q4}) {
+    for (const OwnedTensor* tensor : {&q4, &q8, &masters, &q4_0, &f16, &q5_0, &q8}) {
       LinearSource source = source_of(tensor->view());
       source.ternary = tensor == &masters;
       layers.push_back(machine.backend->pack(source));

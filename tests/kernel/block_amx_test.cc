@@ -35,17 +35,21 @@ struct Rows {
   Guarded<int8_t> codes;
   Guarded<float> scales;
   Guarded<int32_t> sums;
+  Guarded<float> scaled_sums;
 
   Rows(const std::vector<float>& values, int64_t rows, int64_t width)
       : count(rows),
         pitch(rows + 2),
         codes(pitch * block_count(width) * kBlockColumns),
         scales(pitch * block_count(width) * kBlockRuns),
-        sums(pitch * block_count(width) * kBlockSums) {
+        sums(pitch * block_count(width) * kBlockSums),
+        scaled_sums(sums.size()) {
     for (int64_t m = 0; m < pitch; ++m)
       scalar_block.quantise(values.data() + (m + rows - 1) % rows * width, width,
-                            block_count(width), pitch, codes.data() + m * kBlockColumns,
-                            scales.data() + m * kBlockRuns, sums.data() + m * kBlockSums);
+                            block_count(width), all(nullptr).from(m));
+  }
+  BlockRows all(int32_t* starts) const {
+    return {codes.data(), scales.data(), sums.data(), scaled_sums.data(), starts, pitch};
   }
 };
 
@@ -65,17 +69,17 @@ std::vector<float> run(const BlockKernels& kernels, const Strips& strips, const 
                        int64_t outputs, const float* bias) {
   const int64_t stride = outputs + 3;
   const Guarded<float> out(rows.count * stride - 3);
+  const Guarded<int32_t> starts(rows.sums.size());
+  kernels.starts(rows.sums.data(), rows.sums.size(), kernels.start_factor(*strips.layout),
+                 starts.data());
   for (int64_t i = 0; i < out.size(); ++i) out[i] = -77.0f;
   kernels.dots({.layout = strips.layout,
                 .strip = strips.bytes.data(),
                 .strips = strips.count,
                 .strip_bytes = strips.bytes.size() / strips.count,
                 .blocks = strips.blocks,
-                .codes = rows.codes.data() + kBlockColumns,
-                .scales = rows.scales.data() + kBlockRuns,
-                .sums = rows.sums.data() + kBlockSums,
+                .in = rows.all(starts.data()).from(1),
                 .rows = rows.count,
-                .pitch = rows.pitch,
                 .outputs = outputs,
                 .bias = bias,
                 .out = out.data(),

@@ -19,19 +19,23 @@ struct Rows {
   Guarded<int8_t> codes;
   Guarded<float> scales;
   Guarded<int32_t> sums;
+  Guarded<float> scaled_sums;
   int64_t pitch;
   Rows(const BlockKernels& kernels, const std::vector<float>& values, int64_t rows, int64_t width)
       : codes(rows * block_count(width) * kBlockColumns),
         scales(rows * block_count(width) * kBlockRuns),
         sums(rows * block_count(width) * kBlockSums),
+        scaled_sums(sums.size()),
         pitch(rows) {
     const int64_t blocks = block_count(width);
     for (int64_t m = 0; m < rows; ++m) {
       const std::vector<float> row(values.begin() + m * width, values.begin() + (m + 1) * width);
       const Guarded<float> in(row);
-      kernels.quantise(in.data(), width, blocks, rows, codes.data() + m * kBlockColumns,
-                       scales.data() + m * kBlockRuns, sums.data() + m * kBlockSums);
+      kernels.quantise(in.data(), width, blocks, all(nullptr).from(m));
     }
+  }
+  BlockRows all(int32_t* starts) const {
+    return {codes.data(), scales.data(), sums.data(), scaled_sums.data(), starts, pitch};
   }
 };
 
@@ -47,16 +51,15 @@ std::vector<float> run(const BlockKernels& kernels, const BlockLayout& layout,
   const int64_t stride = shape.outputs + 3;
   Guarded<float> out(shape.rows == 0 ? 0 : shape.rows * stride - 3);
   for (int64_t i = 0; i < out.size(); ++i) out[i] = -77.0f;
+  const Guarded<int32_t> starts(rows.sums.size());
+  kernels.starts(rows.sums.data(), rows.sums.size(), kernels.start_factor(layout), starts.data());
   kernels.dots({.layout = &layout,
                 .strip = strip.data(),
                 .strips = shape.strips(),
                 .strip_bytes = shape.blocks * block_offsets(layout).bytes,
                 .blocks = shape.blocks,
-                .codes = rows.codes.data(),
-                .scales = rows.scales.data(),
-                .sums = rows.sums.data(),
+                .in = rows.all(starts.data()),
                 .rows = shape.rows,
-                .pitch = rows.pitch,
                 .outputs = shape.outputs,
                 .bias = bias,
                 .out = out.data(),

@@ -2,7 +2,7 @@
 // codes, one a unit in the last place below has none. Random ranges hardly ever come near it.
 #include <cmath>
 
-#include "kernel/block.h"
+#include "kernel/block_buffers.h"
 #include "kernel/kernel_support.h"
 
 namespace bittern::kernel {
@@ -18,15 +18,13 @@ TEST_P(BlockThresholdKernel, QuantisesWhatIsNotBelowIt) {
   for (const auto& item : cases) {
     std::vector<float> values(kBlockColumns, 0.0f);
     values[33] = -item.greatest;
-    std::vector<int8_t> codes(kBlockColumns);
-    std::vector<float> scales(kBlockRuns);
-    std::vector<int32_t> sums(kBlockSums);
+    BlockBuffers buffers(1, 1);
+    const BlockRows row = buffers.rows();
     ASSERT_NE(table().block, nullptr);
-    table().block->quantise(values.data(), kBlockColumns, 1, 1, codes.data(), scales.data(),
-                            sums.data());
-    EXPECT_EQ(codes[33], item.zero ? 0 : -127) << item.greatest;
-    EXPECT_EQ(scales[1], item.zero ? 0.0f : item.greatest / 127.0f);
-    EXPECT_EQ(scales[0], 0.0f);
+    table().block->quantise(values.data(), kBlockColumns, 1, row);
+    EXPECT_EQ(row.codes[33], item.zero ? 0 : -127) << item.greatest;
+    EXPECT_EQ(row.scales[1], item.zero ? 0.0f : item.greatest / 127.0f);
+    EXPECT_EQ(row.scales[0], 0.0f);
   }
 }
 

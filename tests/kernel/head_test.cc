@@ -11,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "base/random.h"
+#include "kernel/block_buffers.h"
 #include "kernel/block_pack.h"
 #include "kernel/kernel.h"
 #include "kernel/select.h"
@@ -43,17 +44,15 @@ struct Strip {
 struct Coarse {
   Coarse(const Table& table, const Strip& strip, const std::vector<float>& x) {
     const auto columns = static_cast<int64_t>(x.size());
-    const int64_t blocks = block_count(columns), pitch = 2;
-    std::vector<int8_t> codes(static_cast<size_t>(blocks * pitch * kBlockColumns));
-    std::vector<float> scales(static_cast<size_t>(blocks * pitch * kBlockRuns));
-    std::vector<int32_t> sums(static_cast<size_t>(blocks * pitch * kBlockSums));
-    const HeadCodes head{codes.data(), scales.data(), pitch};
-    table.block->quantise(x.data(), columns, blocks, pitch, codes.data(), scales.data(),
-                          sums.data());
+    const int64_t blocks = block_count(columns);
+    BlockBuffers buffers(blocks, 2);
+    const BlockRows rows = buffers.rows();
+    const HeadCodes head{rows.codes, rows.scales, rows.pitch};
+    table.block->quantise(x.data(), columns, blocks, rows);
     std::vector<float> rest(x.size());
     head_rest(x.data(), columns, head, rest.data());
-    table.block->quantise(rest.data(), columns, blocks, pitch, codes.data() + kBlockColumns,
-                          scales.data() + kBlockRuns, sums.data() + kBlockSums);
+    table.block->quantise(rest.data(), columns, blocks, rows.from(1));
+    buffers.make_starts(*table.block, kHeadLayout);
     reach = head_reach(x.data(), columns, head, strip.largest);
     float parts[2 * kBlockStripRows];
     table.block->dots({.layout = &kHeadLayout,
@@ -61,11 +60,8 @@ struct Coarse {
                        .strips = 1,
                        .strip_bytes = head_strip_bytes(columns),
                        .blocks = blocks,
-                       .codes = codes.data(),
-                       .scales = scales.data(),
-                       .sums = sums.data(),
+                       .in = rows,
                        .rows = 2,
-                       .pitch = pitch,
                        .outputs = kBlockStripRows,
                        .bias = nullptr,
                        .out = parts,

@@ -114,7 +114,8 @@ struct BlockInputs {
   BlockInputs(random::Sequence& draw, int64_t blocks, int64_t pitch, int fill)
       : codes(codes_of(draw, blocks * pitch * kBlockColumns, fill)),
         scales(random_floats(draw, blocks * pitch * kBlockRuns, 0.05f)),
-        sums(blocks * pitch * kBlockSums) {
+        sums(blocks * pitch * kBlockSums),
+        scaled_sums(sums.size()) {
     for (int64_t block = 0; block < blocks * pitch; ++block) {
       const int8_t* code = codes.data() + block * kBlockColumns;
       int32_t* sum = sums.data() + block * kBlockSums;
@@ -122,11 +123,16 @@ struct BlockInputs {
         sum[k / 16] += code[k];
         sum[16 + k / kBlockRun] += code[k];
       }
+      for (int64_t i = 0; i < kBlockSums; ++i) {
+        const float scale = scales[block * kBlockRuns + (i < 16 ? i / 2 : i - 16)];
+        scaled_sums[block * kBlockSums + i] = static_cast<float>(sum[i]) * scale;
+      }
     }
   }
   Guarded<int8_t> codes;
   Guarded<float> scales;
   Guarded<int32_t> sums;
+  Guarded<float> scaled_sums;
 };
 
 // A call on rows [1, rows + 1) of the activations: what stands around them is not to be seen.
@@ -136,16 +142,17 @@ std::vector<float> run_block(const BlockKernels& kernels, const BlockLayout& lay
   const int64_t stride = outputs + 3, pitch = shape.rows + 2;
   const int64_t blocks = block_count(shape.columns);
   Guarded<float> out(std::vector<float>(static_cast<size_t>(shape.rows * stride), -77.0f));
+  const Guarded<int32_t> starts(in.sums.size());
+  kernels.starts(in.sums.data(), in.sums.size(), kernels.start_factor(layout), starts.data());
+  const BlockRows rows = {in.codes.data(),       in.scales.data(), in.sums.data(),
+                          in.scaled_sums.data(), starts.data(),    pitch};
   kernels.dots({.layout = &layout,
                 .strip = strips.data(),
                 .strips = shape.strips,
                 .strip_bytes = block_strip_bytes(layout, shape.columns),
                 .blocks = blocks,
-                .codes = in.codes.data() + kBlockColumns,
-                .scales = in.scales.data() + kBlockRuns,
-                .sums = in.sums.data() + kBlockSums,
+                .in = rows.from(1),
                 .rows = shape.rows,
-                .pitch = pitch,
                 .outputs = outputs,
                 .bias = bias,
                 .out = out.data(),
@@ -208,8 +215,12 @@ void block_quantise(const Table& table) {
         Guarded<int8_t> codes(((blocks - 1) * pitch + 1) * kBlockColumns);
         Guarded<float> scales(((blocks - 1) * pitch + 1) * kBlockRuns);
         Guarded<int32_t> sums(((blocks - 1) * pitch + 1) * kBlockSums);
-        kernels.quantise(in.data(), width, blocks, pitch, codes.data(), scales.data(), sums.data());
+        Guarded<float> scaled_sums(sums.size());
+        kernels.quantise(
+            in.data(), width, blocks,
+            {codes.data(), scales.data(), sums.data(), scaled_sums.data(), nullptr, pitch});
         std::vector<float> results = scales.values();
+        for (int64_t i = 0; i < sums.size(); ++i) results.push_back(scaled_sums[i]);
         for (int64_t i = 0; i < codes.size(); ++i) results.push_back(codes[i]);
         for (int64_t i = 0; i < sums.size(); ++i) results.push_back(static_cast<float>(sums[i]));
         return results;
@@ -220,10 +231,29 @@ void block_quantise(const Table& table) {
   }
 }
 
+void block_starts(const Table& table) {
+  random::Sequence draw(96);
+  SCOPED_TRACE("seed 96");
+  for (const int64_t blocks : {0, 1, 2, 3, 5}) {
+    const int64_t count = blocks * kBlockSums;
+    Guarded<int32_t> sums(count);
+    for (int64_t i = 0; i < count; ++i)
+      sums[i] = static_cast<int32_t>(draw.below(2 * 32 * 127 + 1)) - 32 * 127;
+    for (const int32_t factor : {0, 1, -1, -8, -128, 128}) {
+      const auto run = [&](const BlockKernels& kernels) {
+        Guarded<int32_t> starts(count);
+        kernels.starts(sums.data(), count, factor, starts.data());
+        return starts.values();
+      };
+      ASSERT_EQ(run(*table.block), run(scalar_block)) << blocks << " blocks, factor " << factor;
+    }
+  }
+}
+
 constexpr EntryCheck kChecks[] = {
     {"TernaryKernels.dots", ternary_dots},     {"TernaryKernels.scale", ternary_scale},
     {"DenseTernary.dots", dense_dots},         {"BlockKernels.dots", block_dots},
-    {"BlockKernels.quantise", block_quantise},
+    {"BlockKernels.quantise", block_quantise}, {"BlockKernels.starts", block_starts},
 };
 
 }  // namespace

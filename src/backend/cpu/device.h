@@ -45,6 +45,8 @@ class CpuLinear final : public Linear {
   int64_t strip_bytes = 0;
   // Block: how the strips lie.
   const kernel::BlockLayout* block = nullptr;
+  // Of its kernels, unless products of the layout do without starts.
+  std::optional<int32_t> start_factor;
   // Real: the tensor where it lies; the format that kernels read there, or else how a row is
   // decoded first (null: by the codec).
   TensorView weight;
@@ -58,6 +60,15 @@ class CpuLinear final : public Linear {
   // An output layer's coarse plane as strips of kernel/head.h, `scale` the largest norm; or null.
   std::unique_ptr<CpuLinear> coarse;
 };
+
+inline kernel::BlockRows block_rows(const Activations& in) {
+  return {in.codes,
+          in.block_scales,
+          in.block_sums,
+          in.block_scaled_sums,
+          in.block_factor == 1 ? in.block_sums : in.block_starts,
+          in.count};
+}
 
 // Strips of 16 outputs, one where weights are not packed, for rows [row, row + rows) of a region's
 // activations.
@@ -184,6 +195,10 @@ class CpuBackend final : public Backend {
   void code_row(Activations& out, Codes codes, int64_t row) const;
   void quantise(Activations& in);
   void quantise_blocks(Activations& in);
+  void make_starts(int32_t factor, Activations& in);
+  struct Together;
+  void linears_together(std::span<const LinearCall> calls, const Together& together,
+                        Activations& in);
   void round_to_bf16(Activations& in);
   void round_row(Activations& in, int64_t row) const;
   void run_strip(const CpuLinear& weights, const Activations& in, const StripTask& task) const;

@@ -80,7 +80,9 @@ void HeadWork::grow(int64_t outputs, int64_t columns) {
   at_least(rest, columns);
   at_least(codes, blocks * 2 * kHeadRows * kCodeBlock);
   at_least(scales, blocks * 2 * kHeadRows * kCodeBlockRuns);
-  at_least(sums, blocks * 2 * kHeadRows * kCodeBlockSums);
+  for (auto* sums_of : {&sums, &starts})
+    at_least(*sums_of, blocks * 2 * kHeadRows * kCodeBlockSums);
+  at_least(scaled_sums, blocks * 2 * kHeadRows * kCodeBlockSums);
   at_least(least, strips * kHeadRows);
   at_least(most, strips * kHeadRows);
   at_least(order, outputs);
@@ -157,23 +159,21 @@ void CpuBackend::head(const HeadCall& call, Activations& in) {
 // False where there is no bound.
 bool CpuBackend::code_head_rows(const CpuLinear& weights, const Activations& in) {
   HeadWork& work = head_work_;
-  const int64_t blocks = code_blocks(in.width), pitch = 2 * in.count;
+  const int64_t blocks = code_blocks(in.width);
+  const kernel::BlockRows rows = work.rows(2 * in.count);
   for (int64_t row = 0; row < in.count; ++row) {
     const float* x = in.values + row * in.width;
-    const kernel::HeadCodes codes = {work.codes.data() + 2 * row * kCodeBlock,
-                                     work.scales.data() + 2 * row * kCodeBlockRuns, pitch};
-    const auto quantise = [&](const float* from, int64_t at) {
-      table_.block->quantise(from, in.width, blocks, pitch, work.codes.data() + at * kCodeBlock,
-                             work.scales.data() + at * kCodeBlockRuns,
-                             work.sums.data() + at * kCodeBlockSums);
-    };
-    quantise(x, 2 * row);
+    const kernel::BlockRows own = rows.from(2 * row);
+    const kernel::HeadCodes codes = {own.codes, own.scales, own.pitch};
+    table_.block->quantise(x, in.width, blocks, own);
     kernel::head_rest(x, in.width, codes, work.rest.data());
-    quantise(work.rest.data(), 2 * row + 1);
+    table_.block->quantise(work.rest.data(), in.width, blocks, own.from(1));
     const auto reach = kernel::head_reach(x, in.width, codes, weights.coarse->scale);
     if (!std::isfinite(reach.error)) return false;
     work.reach[static_cast<size_t>(row)] = reach;
   }
+  table_.block->starts(rows.sums, blocks * rows.pitch * kCodeBlockSums,
+                       table_.block->start_factor(kernel::kHeadLayout), rows.starts);
   return true;
 }
 
@@ -200,11 +200,8 @@ void CpuBackend::plane_strip(const HeadCall& call, int64_t rows, int64_t strip) 
                       .strips = 1,
                       .strip_bytes = plane.strip_bytes,
                       .blocks = code_blocks(weights.in_size),
-                      .codes = work.codes.data(),
-                      .scales = work.scales.data(),
-                      .sums = work.sums.data(),
+                      .in = work.rows(2 * rows),
                       .rows = 2 * rows,
-                      .pitch = 2 * rows,
                       .outputs = kStrip,
                       .bias = nullptr,
                       .out = parts,

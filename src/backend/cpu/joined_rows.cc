@@ -39,12 +39,9 @@ void CpuBackend::code_row(Activations& out, Codes codes, int64_t row) const {
     }
     case Codes::bf16:
       return round_row(out, row);
-    case Codes::block: {
-      const int64_t blocks = code_blocks(out.width);
-      return table_.block->quantise(
-          values, out.width, blocks, out.count, out.codes + row * kCodeBlock,
-          out.block_scales + row * kCodeBlockRuns, out.block_sums + row * kCodeBlockSums);
-    }
+    case Codes::block:
+      return table_.block->quantise(values, out.width, code_blocks(out.width),
+                                    block_rows(out).from(row));
   }
 }
 

@@ -61,6 +61,10 @@ int64_t strips_of_task(Family family, int64_t strips, int threads) {
   return std::clamp<int64_t>(strips / (4 * threads), 1, most);
 }
 
+const CpuLinear& weights_of(const LinearCall& call) {
+  return static_cast<const CpuLinear&>(*call.weights);
+}
+
 }  // namespace
 
 std::unique_ptr<Linear> CpuBackend::pack(const LinearSource& source) {
@@ -93,49 +97,78 @@ void CpuBackend::quantise(Activations& in) {
   in.coded(Codes::row);
 }
 
-void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
-  for (const Family family : {Family::ternary, Family::block, Family::bf16, Family::real}) {
-    int64_t strips = 0, work = 0;
-    for (const LinearCall& call : calls) {
-      const auto& weights = static_cast<const CpuLinear&>(*call.weights);
-      if (weights.family != family) continue;
-      strips += strip_count(weights.out_size);
-      work += in.count * weights.in_size * weights.out_size;
-    }
-    if (strips == 0) continue;
-    if (family == Family::ternary && !in.quantised) quantise(in);
-    if (family == Family::block && !in.block_quantised) quantise_blocks(in);
-    if (family == Family::bf16 && !in.rounded) round_to_bf16(in);
-    const int64_t step = rows_of_task(family, in.count, in.width);
-    const int64_t runs = (in.count + step - 1) / step;
-    const int64_t group = strips_of_task(family, strips, pool_.thread_count());
-    int64_t groups = 0;
-    for (const LinearCall& call : calls) {
-      const auto& weights = static_cast<const CpuLinear&>(*call.weights);
-      if (weights.family == family) groups += (strip_count(weights.out_size) + group - 1) / group;
-    }
-    run(work, runs * groups, [&](int64_t task, int worker) {
-      const int64_t row = task / groups * step;
-      int64_t strip = task % groups * group;
-      for (const LinearCall& call : calls) {
-        const auto& weights = static_cast<const CpuLinear&>(*call.weights);
-        if (weights.family != family) continue;
-        const int64_t own = strip_count(weights.out_size);
-        if (strip < own) {
-          run_strip(weights, in,
-                    {.strip = strip,
-                     .strips = std::min(group, own - strip),
-                     .row = row,
-                     .rows = std::min(step, in.count - row),
-                     .out = call.out,
-                     .out_stride = call.out_stride,
-                     .worker = worker});
-          return;
-        }
-        strip -= (own + group - 1) / group * group;
-      }
-    });
+// Calls that run in one region: those of a family, and of block formats those whose products start
+// from the same numbers.
+struct CpuBackend::Together {
+  Family family;
+  int32_t start_factor;
+  int32_t otherwise;  // with which calls go that need no starts
+
+  bool has(const CpuLinear& weights) const {
+    return weights.family == family && weights.start_factor.value_or(otherwise) == start_factor;
   }
+};
+
+void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
+  int32_t otherwise = 1;  // the sums themselves, which are there
+  for (size_t i = calls.size(); i-- > 0;)
+    otherwise = weights_of(calls[i]).start_factor.value_or(otherwise);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const CpuLinear& weights = weights_of(calls[i]);
+    const Together together = {weights.family, weights.start_factor.value_or(otherwise), otherwise};
+    const auto before = calls.first(i);
+    const bool done = std::any_of(before.begin(), before.end(), [&](const LinearCall& call) {
+      return together.has(weights_of(call));
+    });
+    if (!done) linears_together(calls, together, in);
+  }
+}
+
+void CpuBackend::linears_together(std::span<const LinearCall> calls, const Together& together,
+                                  Activations& in) {
+  const Family family = together.family;
+  int64_t strips = 0, work = 0;
+  for (const LinearCall& call : calls) {
+    const CpuLinear& weights = weights_of(call);
+    if (!together.has(weights)) continue;
+    strips += strip_count(weights.out_size);
+    work += in.count * weights.in_size * weights.out_size;
+  }
+  if (family == Family::ternary && !in.quantised) quantise(in);
+  if (family == Family::bf16 && !in.rounded) round_to_bf16(in);
+  if (family == Family::block && !in.block_quantised) quantise_blocks(in);
+  if (family == Family::block) make_starts(together.start_factor, in);
+  const int64_t step = rows_of_task(family, in.count, in.width);
+  const int64_t runs = (in.count + step - 1) / step;
+  const int64_t group = strips_of_task(family, strips, pool_.thread_count());
+  const auto groups_of = [&](const CpuLinear& weights) {
+    return (strip_count(weights.out_size) + group - 1) / group;
+  };
+  int64_t groups = 0;
+  for (const LinearCall& call : calls) {
+    if (together.has(weights_of(call))) groups += groups_of(weights_of(call));
+  }
+  run(work, runs * groups, [&](int64_t task, int worker) {
+    const int64_t row = task / groups * step;
+    int64_t strip = task % groups * group;
+    for (const LinearCall& call : calls) {
+      const CpuLinear& weights = weights_of(call);
+      if (!together.has(weights)) continue;
+      const int64_t own = strip_count(weights.out_size);
+      if (strip < own) {
+        run_strip(weights, in,
+                  {.strip = strip,
+                   .strips = std::min(group, own - strip),
+                   .row = row,
+                   .rows = std::min(step, in.count - row),
+                   .out = call.out,
+                   .out_stride = call.out_stride,
+                   .worker = worker});
+        return;
+      }
+      strip -= groups_of(weights) * group;
+    }
+  });
 }
 
 void CpuBackend::run_strip(const CpuLinear& weights, const Activations& in,

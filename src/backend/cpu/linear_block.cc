@@ -35,6 +35,7 @@ void CpuBackend::pack_block(const LinearSource& source, const kernel::BlockLayou
   const int64_t columns = linear.in_size;
   linear.family = Family::block;
   linear.block = &layout;
+  if (kernel::has_starts(layout)) linear.start_factor = table_.block->start_factor(layout);
   linear.wants = Codes::block;
   linear.scale = source.weight->scale;
   linear.layout = std::string(codec::get(source.weight->codec).name);
@@ -53,11 +54,22 @@ void CpuBackend::pack_block(const LinearSource& source, const kernel::BlockLayou
 void CpuBackend::quantise_blocks(Activations& in) {
   const int64_t blocks = code_blocks(in.width);
   run(in.count * in.width, in.count, [&](int64_t row, int) {
-    table_.block->quantise(in.values + row * in.width, in.width, blocks, in.count,
-                           in.codes + row * kCodeBlock, in.block_scales + row * kCodeBlockRuns,
-                           in.block_sums + row * kCodeBlockSums);
+    table_.block->quantise(in.values + row * in.width, in.width, blocks, block_rows(in).from(row));
   });
   in.coded(Codes::block);
+}
+
+void CpuBackend::make_starts(int32_t factor, Activations& in) {
+  if (in.block_factor == factor) return;
+  in.block_factor = factor;
+  if (factor == 1) return;  // they are the sums
+  const int64_t count = code_blocks(in.width) * in.count * kCodeBlockSums;
+  const int64_t step = kCodeBlockSums * 256;
+  run(count, (count + step - 1) / step, [&](int64_t task, int) {
+    const int64_t first = task * step;
+    table_.block->starts(in.block_sums + first, std::min(step, count - first), factor,
+                         in.block_starts + first);
+  });
 }
 
 void CpuBackend::block_strips(const CpuLinear& weights, const Activations& in,
@@ -75,11 +87,8 @@ void CpuBackend::block_strips(const CpuLinear& weights, const Activations& in,
                       .strips = task.strips,
                       .strip_bytes = strip_bytes,
                       .blocks = blocks,
-                      .codes = in.codes + task.row * kCodeBlock,
-                      .scales = in.block_scales + task.row * kCodeBlockRuns,
-                      .sums = in.block_sums + task.row * kCodeBlockSums,
+                      .in = block_rows(in).from(task.row),
                       .rows = task.rows,
-                      .pitch = in.count,
                       .outputs = outputs,
                       .bias = scaled ? nullptr : bias,
                       .out = out,

@@ -68,8 +68,6 @@ struct Form {
   static constexpr int kStrips = kItsStrips;
   static constexpr bool kIntegers = kDrain == Drain::integers || kDrain == Drain::integers_minima;
   static constexpr bool kZeros = kDrain == Drain::floats_zeros;
-  static constexpr bool kSums =
-      kZeros || kDrain == Drain::floats_minima || kDrain == Drain::integers_minima;
   static constexpr int kPieces = kNarrow ? 2 : 1;  // of a run, one product each
   static constexpr int kPieceColumns = static_cast<int>(kBlockRun) / kPieces;
   static constexpr int kParts = kStrips * kPieces;   // steps of a block
@@ -86,10 +84,7 @@ struct alignas(64) Dots {
 // Scales are floats here, integer ones too; offsets of zero points likewise.
 struct Prepared {
   Ready strip[2];
-  // Of each piece the sum of activations; with minima, times the activation scale.
-  alignas(64) float sums[kGroupRows][16];
-  const int8_t* codes;  // of the group's first row
-  const float* scales;
+  BlockRows in;  // from the group's first row on
 };
 
 struct Work {
@@ -124,7 +119,7 @@ template <typename F, int kTurn>
   const int64_t column =
       (step.part * (kStepTiles / F::kStrips) + slot / F::kStrips) * F::kPieceColumns;
   if constexpr (kStrip == 0)
-    load_tile<kA>(step.block->codes + step.row * kBlockColumns + column, kBlockColumns);
+    load_tile<kA>(step.block->in.codes + step.row * kBlockColumns + column, kBlockColumns);
   load_tile<kB>(step.block->strip[kStrip].codes + column * kTile, 64);
   zero_tile<kTurn>();
   if constexpr (F::kZeros) {
@@ -162,7 +157,9 @@ template <typename F>
                                              int row, int64_t run, Totals<F>& total) {
   const Prepared& block = *step.block;
   const int64_t i = step.part * F::kRuns + run;
-  const float* activation_scales = block.scales + (step.row + row) * kBlockRuns + i;
+  const BlockRows in = block.in.from(step.row + row);
+  // Of the run's first piece: sums of runs stand behind those of 16 columns.
+  const int64_t piece = F::kNarrow ? 2 * i : 16 + i;
   const Dots* tiles = dots + run * F::kParts;
   Floats scale[F::kPieces][F::kStrips], other[F::kPieces][F::kStrips];
 #pragma GCC unroll 2
@@ -178,22 +175,23 @@ template <typename F>
   }
 #pragma GCC unroll 16
   for (int r = 0; r < F::kRows; ++r) {
-    const Floats activation_scale = broadcast_float(activation_scales[r * kBlockRuns]);
-    const float* sums = block.sums[step.row + row + r] + i * F::kPieces;
+    const Floats activation_scale = broadcast_float(in.scales[r * kBlockRuns + i]);
+    const int32_t* sums = in.sums + r * kBlockSums + piece;
+    const float* scaled_sums = in.scaled_sums + r * kBlockSums + piece;
 #pragma GCC unroll 2
     for (int s = 0; s < F::kStrips; ++s) {
       Floats whole;  // integer scales: sum of scale times dot over the run
 #pragma GCC unroll 2
       for (int p = 0; p < F::kPieces; ++p) {
         Floats dot = to_floats(load_ints(tiles[p * F::kStrips + s].row[row + r]));
-        if constexpr (F::kZeros) dot = fused(other[p][s], broadcast_float(sums[p]), dot);
+        if constexpr (F::kZeros) dot = fused(other[p][s], to_floats(broadcast_int(sums[p])), dot);
         if constexpr (F::kIntegers) {
           whole = p == 0 ? multiply(dot, scale[p][s]) : fused(dot, scale[p][s], whole);
         } else {
           total.of[r][s] = fused(multiply(dot, activation_scale), scale[p][s], total.of[r][s]);
         }
         if constexpr (F::kDrain == Drain::floats_minima)
-          total.of[r][s] = fused(broadcast_float(sums[p]), other[p][s], total.of[r][s]);
+          total.of[r][s] = fused(broadcast_float(scaled_sums[p]), other[p][s], total.of[r][s]);
       }
       if constexpr (F::kIntegers) total.of[r][s] = fused(whole, activation_scale, total.of[r][s]);
     }
@@ -221,13 +219,14 @@ template <typename F>
 #pragma GCC unroll 2
       for (int s = 0; s < F::kStrips; ++s) lowered.of[r][s] = broadcast_float(0.0f);
     }
+    const float* sums = block.in.from(step.row + row).scaled_sums + (F::kNarrow ? 0 : 16);
     for (int64_t j = 0; j < kBlockRuns * F::kPieces; ++j) {
       Floats minimum[F::kStrips];
 #pragma GCC unroll 2
       for (int s = 0; s < F::kStrips; ++s) minimum[s] = load_floats(block.strip[s].minima[j]);
 #pragma GCC unroll 16
       for (int r = 0; r < F::kRows; ++r) {
-        const Floats sum = broadcast_float(block.sums[step.row + row + r][j]);
+        const Floats sum = broadcast_float(sums[r * kBlockSums + j]);
 #pragma GCC unroll 2
         for (int s = 0; s < F::kStrips; ++s)
           lowered.of[r][s] = fused(minimum[s], sum, lowered.of[r][s]);
@@ -328,35 +327,33 @@ constexpr Reading reading_of() {
   return {unpack_weights<kCodes>, bias_of(kCodes)};
 }
 Reading reading(const BlockLayout& layout) {
-  switch (layout.codebook) {
-    case BlockCodebook::none:
-      break;
-    case BlockCodebook::iq4_nl:
-      return reading_of<Codes::iq4_nl>();
-    case BlockCodebook::fp4:
-      return reading_of<Codes::fp4>();
-    case BlockCodebook::iq3_xxs:
-      return reading_of<Codes::iq3_xxs>();
-    case BlockCodebook::iq3_s:
-      return reading_of<Codes::iq3_s>();
-    case BlockCodebook::iq2:
-      return reading_of<Codes::iq2>();
-    case BlockCodebook::iq1:
-      return reading_of<Codes::iq1>();
-  }
-  switch (layout.code_bits) {
-    case 1:
-      return layout.doubled ? reading_of<Codes::bits_1_doubled>() : reading_of<Codes::bits_1>();
-    case 2:
+  switch (codes_of(layout)) {
+    case Codes::bits_1:
+      return reading_of<Codes::bits_1>();
+    case Codes::bits_1_doubled:
+      return reading_of<Codes::bits_1_doubled>();
+    case Codes::bits_2:
       return reading_of<Codes::bits_2>();
-    case 3:
+    case Codes::bits_3:
       return reading_of<Codes::bits_3>();
-    case 4:
+    case Codes::bits_4:
       return reading_of<Codes::bits_4>();
-    case 5:
+    case Codes::bits_5:
       return reading_of<Codes::bits_5>();
-    case 6:
+    case Codes::bits_6:
       return reading_of<Codes::bits_6>();
+    case Codes::iq4_nl:
+      return reading_of<Codes::iq4_nl>();
+    case Codes::fp4:
+      return reading_of<Codes::fp4>();
+    case Codes::iq3_xxs:
+      return reading_of<Codes::iq3_xxs>();
+    case Codes::iq3_s:
+      return reading_of<Codes::iq3_s>();
+    case Codes::iq2:
+      return reading_of<Codes::iq2>();
+    case Codes::iq1:
+      return reading_of<Codes::iq1>();
     default:
       return reading_of<Codes::bits_8>();
   }
@@ -364,24 +361,6 @@ Reading reading(const BlockLayout& layout) {
 
 void to_float_rows(int64_t count, int32_t (*rows)[kBlockStripRows]) {
   for (int64_t j = 0; j < count; ++j) store_floats(rows[j], to_floats(load_ints(rows[j])));
-}
-
-// Sums of activations of `rows` rows as the drain wants them.
-template <typename F>
-void take_sums(const int32_t* from, const float* scales, int64_t rows, float (*to)[16]) {
-  const __m512i pairs = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-  for (int64_t m = 0; m < rows; ++m, from += kBlockSums, scales += kBlockRuns) {
-    // Sums of 16 codes, of a wide format the eight of 32 behind them.
-    Floats sums = F::kNarrow ? to_floats(load_ints(from))
-                             : _mm512_castps256_ps512(_mm256_cvtepi32_ps(_mm256_loadu_si256(
-                                   reinterpret_cast<const __m256i*>(from + 16))));
-    if constexpr (!F::kZeros) {
-      Floats scale = _mm512_castps256_ps512(_mm256_loadu_ps(scales));
-      if constexpr (F::kNarrow) scale = _mm512_permutexvar_ps(pairs, scale);
-      sums = multiply(sums, scale);
-    }
-    store_floats(to[m], sums);
-  }
 }
 
 // The strips of a job that go side by side, and some of its rows.
@@ -407,10 +386,7 @@ void prepare(const BlockDots& job, const Shape& shape, const Reading& codes, con
     if constexpr (F::kZeros) to_float_rows(shape.subs, ready.offsets);
     codes.unpack(block, F::kZeros ? 0 : shape.offset, ready.codes);
   }
-  const int64_t at = b * job.pitch + group.row;
-  to.codes = job.codes + at * kBlockColumns;
-  to.scales = job.scales + at * kBlockRuns;
-  if constexpr (F::kSums) take_sums<F>(job.sums + at * kBlockSums, to.scales, group.rows, to.sums);
+  to.in = job.in.from(b * job.in.pitch + group.row);
 }
 
 // Totals of strip `s` of a group, with the bias.
@@ -523,13 +499,18 @@ void dots(const BlockDots& job) {
   release_tiles();
 }
 
-void quantise(const float* in, int64_t width, int64_t blocks, int64_t pitch, int8_t* codes,
-              float* scales, int32_t* sums) {
-  avx512_block.quantise(in, width, blocks, pitch, codes, scales, sums);
+void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& to) {
+  avx512_block.quantise(in, width, blocks, to);
+}
+
+int32_t start_factor(const BlockLayout& layout) { return avx512_block.start_factor(layout); }
+
+void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
+  avx512_block.starts(sums, count, factor, to);
 }
 
 }  // namespace
 
-constinit const BlockKernels amx_block = {"amx-int8", dots, quantise};
+constinit const BlockKernels amx_block = {"amx-int8", dots, quantise, start_factor, make_starts};
 
 }  // namespace bittern::kernel

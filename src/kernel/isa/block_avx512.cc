@@ -73,6 +73,7 @@ typedef int32_t Dword __attribute__((may_alias, aligned(1)));
 
 }  // namespace
 
-constinit const BlockKernels avx512_block = {"avx512-vnni", dots, quantise};
+constinit const BlockKernels avx512_block = {"avx512-vnni", dots, quantise, start_factor,
+                                             make_starts};
 
 }  // namespace bittern::kernel

@@ -47,6 +47,7 @@ constexpr int kUnpackedRows = 4, kNarrowRows = 4, kPackedRows = 4;
 
 }  // namespace
 
-constinit const BlockKernels avxvnni_block = {"avx-vnni", dots, quantise};
+constinit const BlockKernels avxvnni_block = {"avx-vnni", dots, quantise, start_factor,
+                                              make_starts};
 
 }  // namespace bittern::kernel

@@ -5,7 +5,7 @@
 // code = stored + kBias: vpdpbusd wants bytes from 0 to 255, so that a codebook's levels are raised
 // by 128; vpmaddubsw is exact for signed bytes only where it takes magnitudes, so that codes of 8
 // bits are lowered by 128 for it. The difference is made up with the sum of the activations, like
-// the format's own zero.
+// the format's own zero: start_factor().
 
 #include "kernel/isa/block_levels.inl"
 
@@ -42,6 +42,41 @@ constexpr BlockCodebook codebook_of(Codes codes) {
       return BlockCodebook::iq1;
     default:
       return BlockCodebook::none;
+  }
+}
+
+constexpr Codes codes_of(const BlockLayout& layout) {
+  switch (layout.codebook) {
+    case BlockCodebook::none:
+      break;
+    case BlockCodebook::iq4_nl:
+      return Codes::iq4_nl;
+    case BlockCodebook::fp4:
+      return Codes::fp4;
+    case BlockCodebook::iq3_xxs:
+      return Codes::iq3_xxs;
+    case BlockCodebook::iq3_s:
+      return Codes::iq3_s;
+    case BlockCodebook::iq2:
+      return Codes::iq2;
+    case BlockCodebook::iq1:
+      return Codes::iq1;
+  }
+  switch (layout.code_bits) {
+    case 1:
+      return layout.doubled ? Codes::bits_1_doubled : Codes::bits_1;
+    case 2:
+      return Codes::bits_2;
+    case 3:
+      return Codes::bits_3;
+    case 4:
+      return Codes::bits_4;
+    case 5:
+      return Codes::bits_5;
+    case 6:
+      return Codes::bits_6;
+    default:
+      return Codes::bits_8;
   }
 }
 

@@ -6,46 +6,19 @@
 // stack. More rows: a block is unpacked to bytes once (4 KiB, which stay in L1), then tiles of
 // rows pass over it; what they have gathered from earlier blocks waits in `totals`.
 //
-// The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) starts
-// from what the zero is worth, -zero * (sum of activations), so that the stored bytes are
-// multiplied as they are.
+// The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) begins
+// with its start (BlockRows), so that the stored bytes are multiplied as they are.
 
 constexpr int64_t kGroupRows = 128;  // rows between two unpackings of a block
 
-// Activations of a block from a group's first row on.
-struct Inputs {
-  const int8_t* codes;  // [rows, 256]
-  const int32_t* sums;  // [rows, kBlockSums]: from those of the format's pieces on
-  const float* scales;  // [rows, kBlockRuns]
-};
-
-[[gnu::always_inline]] inline Inputs inputs_at(const BlockDots& job, const Shape& shape,
-                                               int64_t block, int64_t row) {
-  const int64_t index = block * job.pitch + row;
-  return {job.codes + index * kBlockColumns,
-          job.sums + index * kBlockSums + (shape.narrow ? 0 : 16), job.scales + index * kBlockRuns};
-}
-
-// What waits beside the rows of a group.
-template <int64_t kRows>
-struct Group {
-  // Minima: the sum of each piece of the block times its activation scale.
-  alignas(64) float sums[kRows][16];
-  alignas(64) float totals[kRows][kBlockStripRows];
-};
-
-// Made for all rows before the first tile: a dword that is read back while the vector that brought
-// it is still on its way to L1 costs a tile more than all its other overhead.
-template <int64_t kRows>
-[[gnu::noinline]] void take_sums(bool narrow, const Inputs& in, int64_t rows, Group<kRows>& group) {
-  for (int64_t m = 0; m < rows; ++m) {
-    const int32_t* sums = in.sums + m * kBlockSums;
-    const float* scales = in.scales + m * kBlockRuns;
-    if (narrow)
-      scale_pieces(sums, scales, group.sums[m]);
-    else
-      scale_runs(sums, scales, group.sums[m]);
-  }
+// Activations of a block from a group's first row on; sums from those of the format's pieces on.
+[[gnu::always_inline]] inline BlockRows inputs_at(const BlockDots& job, const Shape& shape,
+                                                  int64_t block, int64_t row) {
+  BlockRows in = job.in.from(block * job.in.pitch + row);
+  const int64_t first = shape.narrow ? 0 : 16;
+  in.scaled_sums += first;
+  in.starts += first;
+  return in;
 }
 
 // How scales and offsets enter.
@@ -59,10 +32,10 @@ constexpr bool has_minima(Drain drain) {
 }
 
 // What a block of integer scales adds to the totals.
-template <Drain kDrain, bool kNarrow, int kRows, int64_t kGroup>
+template <Drain kDrain, bool kNarrow, int kRows>
 [[gnu::always_inline]] inline void add_block(const Ready& ready, int lane,
-                                             const Floats (&product)[kRows], Group<kGroup>& group,
-                                             int64_t first) {
+                                             const Floats (&product)[kRows], const float* sums,
+                                             float (*totals)[kBlockStripRows]) {
   const Floats super = load_floats(&ready.supers[0][lane]);
   Floats lowered[kRows];
   if constexpr (kDrain == Drain::integers_minima) {
@@ -72,12 +45,12 @@ template <Drain kDrain, bool kNarrow, int kRows, int64_t kGroup>
       const Floats minimum = load_floats(&ready.minima[j][lane]);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r)
-        lowered[r] = fused(minimum, broadcast_float(group.sums[first + r][j]), lowered[r]);
+        lowered[r] = fused(minimum, broadcast_float(sums[r * kBlockSums + j]), lowered[r]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    float* at = group.totals[first + r] + lane;
+    float* at = totals[r] + lane;
     Floats total = fused(product[r], super, load_floats(at));
     if constexpr (kDrain == Drain::integers_minima)
       total = fused(lowered[r], load_floats(&ready.supers[1][lane]), total);
@@ -87,14 +60,15 @@ template <Drain kDrain, bool kNarrow, int kRows, int64_t kGroup>
 
 // The products of piece `j` with kRows rows: kQuads quads from `quad` on.
 template <typename Source, Drain kDrain, int kQuads, int kRows>
-[[gnu::always_inline]] inline void piece_dots(const Ready& ready, Ints offset, int64_t offset_row,
-                                              int part, const uint8_t* quad,
-                                              const int8_t* activations, const int32_t* sums,
-                                              Ints (&dot)[kRows]) {
-  if (kDrain == Drain::floats_zeros)
-    offset = load_ints(&ready.offsets[offset_row][part * kPartLanes]);
+[[gnu::always_inline]] inline void piece_dots(const Ready& ready, int64_t offset_row, int part,
+                                              const uint8_t* quad, const int8_t* activations,
+                                              const int32_t* starts, Ints (&dot)[kRows]) {
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) dot[r] = multiply(offset, broadcast_int(sums[r * kBlockSums]));
+  for (int r = 0; r < kRows; ++r) {
+    dot[r] = has_minima(kDrain) ? zero_ints() : broadcast_int(starts[r * kBlockSums]);
+    if constexpr (kDrain == Drain::floats_zeros)
+      dot[r] = multiply(dot[r], load_ints(&ready.offsets[offset_row][part * kPartLanes]));
+  }
 #pragma GCC unroll 2
   for (int q = 0; q < kQuads; ++q) {
     if (Source::kFromStrip && part == 0) prefetch_lines<Source::kQuadBytes>(quad + kAheadOfRow);
@@ -109,32 +83,33 @@ template <typename Source, Drain kDrain, int kQuads, int kRows>
 
 // kRows rows from row `first` of a group on, times one block: added to their totals. kNarrow: a
 // run is two pieces of 16 columns, else one of 32.
-template <typename Source, Drain kDrain, bool kNarrow, int kRows, int64_t kGroup>
+template <typename Source, Drain kDrain, bool kNarrow, int kRows>
 [[gnu::always_inline]] inline void block_tile(const Shape& shape, const Ready& ready,
-                                              const uint8_t* codes, const Inputs& in,
-                                              Group<kGroup>& group, int64_t first) {
+                                              const uint8_t* codes, const BlockRows& group,
+                                              int64_t first, float (*totals)[kBlockStripRows]) {
   constexpr bool kInteger = has_integers(kDrain);
   constexpr int kPieces = kNarrow ? 2 : 1, kQuads = 2 / kPieces;
-  const Ints offset = broadcast_int(shape.offset);
+  const BlockRows in = group.from(first);
+  totals += first;
   for (int part = 0; part < kParts; ++part) {
     const int lane = part * kPartLanes;
     // Totals; or, with integer scales, what the block adds to them before its super-scale.
     Floats total[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
-      total[r] = kInteger ? broadcast_float(0.0f) : load_floats(group.totals[first + r] + lane);
+      total[r] = kInteger ? broadcast_float(0.0f) : load_floats(totals[r] + lane);
     const uint8_t* quad = codes;
-    const int8_t* activations = in.codes + first * kBlockColumns;
-    const float* scales = in.scales + first * kBlockRuns;
-    const int32_t* sums = in.sums + first * kBlockSums;
+    const int8_t* activations = in.codes;
+    const float *scales = in.scales, *sums = in.scaled_sums;
+    const int32_t* starts = in.starts;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < kBlockRuns; ++i, ++scales) {
       Ints whole[kRows];  // integer scales: sum of scale times dot over the run
 #pragma GCC unroll 2
-      for (int piece = 0; piece < kPieces; ++piece, ++sums) {
+      for (int piece = 0; piece < kPieces; ++piece, ++starts, ++sums) {
         const int64_t j = kNarrow ? 2 * i + piece : i >> shape.run_shift;
         Ints dot[kRows];
-        piece_dots<Source, kDrain, kQuads>(ready, offset, j, part, quad, activations, sums, dot);
+        piece_dots<Source, kDrain, kQuads>(ready, j, part, quad, activations, starts, dot);
         quad += kQuads * Source::kQuadBytes;
         activations += kQuads * 16;
         if constexpr (kInteger) {
@@ -155,10 +130,9 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows, int64_t kGroup
         }
         if constexpr (kDrain == Drain::floats_minima) {
           const Floats minimum = load_floats(&ready.minima[j][lane]);
-          const int64_t at = kNarrow ? 2 * i + piece : i;
 #pragma GCC unroll 16
           for (int r = 0; r < kRows; ++r)
-            total[r] = fused(broadcast_float(group.sums[first + r][at]), minimum, total[r]);
+            total[r] = fused(broadcast_float(sums[r * kBlockSums]), minimum, total[r]);
         }
       }
       if constexpr (kInteger) {
@@ -167,19 +141,18 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows, int64_t kGroup
           total[r] = fused(to_floats(whole[r]), broadcast_float(scales[r * kBlockRuns]), total[r]);
       }
     }
-    if constexpr (kInteger) add_block<kDrain, kNarrow>(ready, lane, total, group, first);
+    if constexpr (kInteger) add_block<kDrain, kNarrow>(ready, lane, total, in.scaled_sums, totals);
     if constexpr (!kInteger) {
 #pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) store_floats(group.totals[first + r] + lane, total[r]);
+      for (int r = 0; r < kRows; ++r) store_floats(totals[r] + lane, total[r]);
     }
   }
 }
 
-template <int64_t kRows>
-[[gnu::always_inline]] inline void clear_totals(Group<kRows>& group, int64_t rows) {
+[[gnu::always_inline]] inline void clear_totals(int64_t rows, float (*totals)[kBlockStripRows]) {
   for (int64_t m = 0; m < rows; ++m) {
     for (int part = 0; part < kParts; ++part)
-      store_floats(&group.totals[m][part * kPartLanes], broadcast_float(0.0f));
+      store_floats(&totals[m][part * kPartLanes], broadcast_float(0.0f));
   }
 }
 
@@ -200,61 +173,59 @@ void write_out(const BlockDots& job, int64_t row, int64_t rows,
 template <Codes kCodes, Drain kDrain>
 void one_row(const BlockDots& job, const Shape& shape) {
   Ready ready;
-  Group<1> group;
-  clear_totals(group, 1);
+  alignas(64) float totals[1][kBlockStripRows];
+  clear_totals(1, totals);
   for (int64_t b = 0; b < job.blocks; ++b) {
     const uint8_t* block = job.strip + b * shape.at.bytes;
-    const Inputs in = inputs_at(job, shape, b, 0);
-    if constexpr (has_minima(kDrain)) take_sums(shape.narrow, in, 1, group);
+    const BlockRows in = inputs_at(job, shape, b, 0);
     load_scales(shape, block, kAheadOfRow, ready);
     if (shape.narrow)
-      block_tile<Packed<kCodes>, kDrain, true, 1>(shape, ready, block, in, group, 0);
+      block_tile<Packed<kCodes>, kDrain, true, 1>(shape, ready, block, in, 0, totals);
     else
-      block_tile<Packed<kCodes>, kDrain, false, 1>(shape, ready, block, in, group, 0);
+      block_tile<Packed<kCodes>, kDrain, false, 1>(shape, ready, block, in, 0, totals);
   }
-  write_out(job, 0, 1, group.totals);
+  write_out(job, 0, 1, totals);
 }
 
 // Rows from `first` on of a group, times the block that is ready: as many tiles of kRows as there
 // are, and what is left over by smaller ones.
 template <Range kRange, Drain kDrain, bool kNarrow, int kRows>
-void unpacked_rows(const Shape& shape, const Ready& ready, const Inputs& in,
-                   Group<kGroupRows>& group, int64_t first, int64_t rows) {
+void unpacked_rows(const Shape& shape, const Ready& ready, const BlockRows& in, int64_t first,
+                   int64_t rows, float (*totals)[kBlockStripRows]) {
   for (; first + kRows <= rows; first += kRows) {
-    block_tile<Unpacked<kRange>, kDrain, kNarrow, kRows>(shape, ready, ready.codes, in, group,
-                                                         first);
+    block_tile<Unpacked<kRange>, kDrain, kNarrow, kRows>(shape, ready, ready.codes, in, first,
+                                                         totals);
   }
   if constexpr (kRows > 1) {
     constexpr int kFewer = kRows > 8 ? 8 : kRows / 2;
-    unpacked_rows<kRange, kDrain, kNarrow, kFewer>(shape, ready, in, group, first, rows);
+    unpacked_rows<kRange, kDrain, kNarrow, kFewer>(shape, ready, in, first, rows, totals);
   }
 }
 
 template <Range kRange, Drain kDrain>
-void unpacked(const Shape& shape, const Ready& ready, const Inputs& in, Group<kGroupRows>& group,
-              int64_t rows) {
+void unpacked(const Shape& shape, const Ready& ready, const BlockRows& in, int64_t rows,
+              float (*totals)[kBlockStripRows]) {
   if (shape.narrow)
-    unpacked_rows<kRange, kDrain, true, kTileRows>(shape, ready, in, group, 0, rows);
+    unpacked_rows<kRange, kDrain, true, kTileRows>(shape, ready, in, 0, rows, totals);
   else
-    unpacked_rows<kRange, kDrain, false, kTileRows>(shape, ready, in, group, 0, rows);
+    unpacked_rows<kRange, kDrain, false, kTileRows>(shape, ready, in, 0, rows, totals);
 }
 
 template <Range kRange, Drain kDrain>
 void many_rows(const BlockDots& job, const Shape& shape, UnpackCodes* unpack) {
   Ready ready;
-  Group<kGroupRows> group;
+  alignas(64) float totals[kGroupRows][kBlockStripRows];
   for (int64_t row = 0; row < job.rows; row += kGroupRows) {
     const int64_t rows = job.rows - row < kGroupRows ? job.rows - row : kGroupRows;
-    clear_totals(group, rows);
+    clear_totals(rows, totals);
     for (int64_t b = 0; b < job.blocks; ++b) {
       const uint8_t* block = job.strip + b * shape.at.bytes;
-      const Inputs in = inputs_at(job, shape, b, row);
-      if constexpr (has_minima(kDrain)) take_sums(shape.narrow, in, rows, group);
+      const BlockRows in = inputs_at(job, shape, b, row);
       load_scales(shape, block, kAheadOfUnpacking, ready);
       unpack(block, kAheadOfUnpacking, ready.codes);
-      unpacked<kRange, kDrain>(shape, ready, in, group, rows);
+      unpacked<kRange, kDrain>(shape, ready, in, rows, totals);
     }
-    write_out(job, row, rows, group.totals);
+    write_out(job, row, rows, totals);
   }
 }
 
@@ -287,38 +258,35 @@ void dots_of(const BlockDots& job) {
 }
 
 void strip_dots(const BlockDots& job) {
-  const BlockLayout& layout = *job.layout;
-  switch (layout.codebook) {
-    case BlockCodebook::none:
-      break;
-    case BlockCodebook::iq4_nl:
-      return dots_of<Codes::iq4_nl>(job);
-    case BlockCodebook::fp4:
-      return dots_of<Codes::fp4>(job);
-    case BlockCodebook::iq3_xxs:
-      return any_rows<Codes::iq3_xxs, Drain::integers>(job);
-    case BlockCodebook::iq3_s:
-      return any_rows<Codes::iq3_s, Drain::integers>(job);
-    case BlockCodebook::iq2:
-      return any_rows<Codes::iq2, Drain::integers>(job);
-    case BlockCodebook::iq1:
-      return any_rows<Codes::iq1, Drain::integers>(job);
-  }
-  switch (layout.code_bits) {
-    case 1:
-      return layout.doubled ? dots_of<Codes::bits_1_doubled>(job) : dots_of<Codes::bits_1>(job);
-    case 2:
+  switch (codes_of(*job.layout)) {
+    case Codes::bits_1:
+      return dots_of<Codes::bits_1>(job);
+    case Codes::bits_1_doubled:
+      return dots_of<Codes::bits_1_doubled>(job);
+    case Codes::bits_2:
       return dots_of<Codes::bits_2>(job);
-    case 3:
+    case Codes::bits_3:
       return dots_of<Codes::bits_3>(job);
-    case 4:
+    case Codes::bits_4:
       return dots_of<Codes::bits_4>(job);
-    case 5:
+    case Codes::bits_5:
       return dots_of<Codes::bits_5>(job);
-    case 6:
+    case Codes::bits_6:
       return dots_of<Codes::bits_6>(job);
-    default:
+    case Codes::bits_8:
       return dots_of<Codes::bits_8>(job);
+    case Codes::iq4_nl:
+      return dots_of<Codes::iq4_nl>(job);
+    case Codes::fp4:
+      return dots_of<Codes::fp4>(job);
+    case Codes::iq3_xxs:
+      return any_rows<Codes::iq3_xxs, Drain::integers>(job);
+    case Codes::iq3_s:
+      return any_rows<Codes::iq3_s, Drain::integers>(job);
+    case Codes::iq2:
+      return any_rows<Codes::iq2, Drain::integers>(job);
+    case Codes::iq1:
+      return any_rows<Codes::iq1, Drain::integers>(job);
   }
 }
 

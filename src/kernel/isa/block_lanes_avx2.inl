@@ -41,11 +41,6 @@ template <int kBits>
 [[gnu::always_inline]] inline Ints shifted_left(Ints value) {
   return _mm256_slli_epi16(value, kBits);
 }
-using ShiftCount = __m128i;
-[[gnu::always_inline]] inline ShiftCount shift_count(int bits) { return _mm_cvtsi32_si128(bits); }
-[[gnu::always_inline]] inline Ints shifted_left(Ints value, ShiftCount bits) {
-  return _mm256_sll_epi32(value, bits);
-}
 // low | (high & mask)
 [[gnu::always_inline]] inline Ints merged(Ints low, Ints high, Ints mask) {
   return _mm256_or_si256(low, _mm256_and_si256(high, mask));

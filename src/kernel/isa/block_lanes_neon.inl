@@ -48,12 +48,6 @@ template <int kBits>
 [[gnu::always_inline]] inline Ints shifted_left(Ints value) {
   return from_bytes(vshlq_n_u8(bytes_of(value), kBits));
 }
-// Each dword; by 32 and more it becomes zero.
-using ShiftCount = int32x4_t;
-[[gnu::always_inline]] inline ShiftCount shift_count(int bits) { return vdupq_n_s32(bits); }
-[[gnu::always_inline]] inline Ints shifted_left(Ints value, ShiftCount bits) {
-  return vshlq_s32(value, bits);
-}
 // low | (high & mask)
 [[gnu::always_inline]] inline Ints merged(Ints low, Ints high, Ints mask) {
   return vorrq_s32(low, vandq_s32(high, mask));

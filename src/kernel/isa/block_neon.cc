@@ -69,6 +69,6 @@ template <typename Source, int kPart, int kRows, int kVectors>
 
 }  // namespace
 
-constinit const BlockKernels neon_block = {"neon", dots, quantise};
+constinit const BlockKernels neon_block = {"neon", dots, quantise, start_factor, make_starts};
 
 }  // namespace bittern::kernel

@@ -1,5 +1,5 @@
-// int8 activations of block formats: a scale for each run of 32 values, and the sums of their
-// codes.
+// int8 activations of block formats: a scale for each run of 32 values, the sums of their codes and
+// what is made of them.
 
 // |x| of the largest value of a run; NaN is passed over.
 [[gnu::always_inline]] inline float largest_magnitude(const float* in) {
@@ -26,10 +26,9 @@
   return maximum / 127.0f;
 }
 
-void quantise(const float* in, int64_t width, int64_t blocks, int64_t pitch, int8_t* codes,
-              float* scales, int32_t* sums) {
+void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& to) {
   for (int64_t b = 0; b < blocks; ++b) {
-    int8_t* block = codes + b * pitch * kBlockColumns;
+    const BlockRows block = to.from(b * to.pitch);
     for (int64_t i = 0; i < kBlockRuns; ++i) {
       const int64_t first = b * kBlockColumns + i * kBlockRun;
       float tail[kBlockRun];
@@ -38,10 +37,25 @@ void quantise(const float* in, int64_t width, int64_t blocks, int64_t pitch, int
         for (int64_t k = 0; k < kBlockRun; ++k) tail[k] = first + k < width ? in[first + k] : 0.0f;
         run = tail;
       }
-      scales[b * pitch * kBlockRuns + i] = quantise_run(run, block + i * kBlockRun);
+      block.scales[i] = quantise_run(run, block.codes + i * kBlockRun);
     }
-    int32_t* total = sums + b * pitch * kBlockSums;
-    for (int64_t i = 0; i < 16; ++i) total[i] = sum_of_codes(block + 16 * i);
-    for (int64_t i = 0; i < kBlockRuns; ++i) total[16 + i] = total[2 * i] + total[2 * i + 1];
+    int32_t* sums = block.sums;
+    for (int64_t i = 0; i < 16; ++i) sums[i] = sum_of_codes(block.codes + 16 * i);
+    for (int64_t i = 0; i < kBlockRuns; ++i) sums[16 + i] = sums[2 * i] + sums[2 * i + 1];
+    scale_pieces(sums, block.scales, block.scaled_sums);
+    scale_runs(sums + 16, block.scales, block.scaled_sums + 16);
   }
+}
+
+int32_t start_factor(const BlockLayout& layout) {
+  if (layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros) return 1;
+  return shape_of(layout, bias_of(codes_of(layout))).offset;
+}
+
+void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
+  const Ints factors = broadcast_int(factor);
+  int64_t i = 0;
+  for (; i + kPartLanes <= count; i += kPartLanes)
+    store_ints(to + i, multiply(load_ints(sums + i), factors));
+  for (; i < count; ++i) to[i] = sums[i] * factor;
 }

@@ -206,16 +206,14 @@ void strip_dots(const BlockDots& job) {
     unpack_codes(layout, job.strip + b * block_bytes, levels, block);
     unpack_scales(layout, job.strip + b * block_bytes, block);
     for (int64_t m = 0; m < job.rows; ++m) {
-      const int64_t index = b * job.pitch + m;
-      const int8_t* codes = job.codes + index * kBlockColumns;
-      const float* scales = job.scales + index * kBlockRuns;
+      const BlockRows in = job.in.from(b * job.in.pitch + m);
       float* out = job.out + m * job.stride;
       float total[kRows] = {};
       for (int64_t n = 0; n < job.outputs; ++n) total[n] = out[n];
       if (has_integer_scales(layout))
-        add_integer_block(layout, block, codes, scales, total);
+        add_integer_block(layout, block, in.codes, in.scales, total);
       else
-        add_float_block(layout, block, codes, scales, total);
+        add_float_block(layout, block, in.codes, in.scales, total);
       for (int64_t n = 0; n < job.outputs; ++n) out[n] = total[n];
     }
   }
@@ -248,25 +246,34 @@ float quantise_run(const float* in, int64_t count, int8_t* codes) {
   return maximum / 127.0f;
 }
 
-void quantise(const float* in, int64_t width, int64_t blocks, int64_t pitch, int8_t* codes,
-              float* scales, int32_t* sums) {
+void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& to) {
   for (int64_t b = 0; b < blocks; ++b) {
-    int8_t* block = codes + b * pitch * kBlockColumns;
+    const BlockRows block = to.from(b * to.pitch);
     for (int64_t i = 0; i < kBlockRuns; ++i) {
       const int64_t first = b * kBlockColumns + i * kBlockRun;
       const int64_t left = width - first;
       const int64_t count = left < 0 ? 0 : left < kBlockRun ? left : kBlockRun;
-      scales[b * pitch * kBlockRuns + i] =
-          quantise_run(in + (count > 0 ? first : 0), count, block + i * kBlockRun);
+      block.scales[i] =
+          quantise_run(in + (count > 0 ? first : 0), count, block.codes + i * kBlockRun);
     }
-    int32_t* total = sums + b * pitch * kBlockSums;
-    for (int64_t i = 0; i < 16; ++i) total[i] = sum_of_codes(block + 16 * i, 16);
-    for (int64_t i = 0; i < kBlockRuns; ++i) total[16 + i] = total[2 * i] + total[2 * i + 1];
+    for (int64_t i = 0; i < kBlockSums; ++i) {
+      const bool run = i >= 16;  // or 16 columns
+      block.sums[i] = run ? sum_of_codes(block.codes + kBlockRun * (i - 16), kBlockRun)
+                          : sum_of_codes(block.codes + 16 * i, 16);
+      block.scaled_sums[i] = static_cast<float>(block.sums[i]) * block.scales[run ? i - 16 : i / 2];
+    }
   }
+}
+
+// The weights themselves are multiplied here, which start from zero.
+int32_t start_factor(const BlockLayout&) { return 0; }
+
+void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = sums[i] * factor;
 }
 
 }  // namespace
 
-constinit const BlockKernels scalar_block = {"scalar", dots, quantise};
+constinit const BlockKernels scalar_block = {"scalar", dots, quantise, start_factor, make_starts};
 
 }  // namespace bittern::kernel

@@ -19,7 +19,6 @@ struct Shape {
   bool narrow;     // sub-blocks of 16: two in a run; else whole runs
   int run_shift;   // sub-block of run i: i >> this, where they are not narrow
   int32_t offset;  // weight = stored byte + this (less the zero point, if there are such)
-  int zero_shift;  // where there are none: offset = -2^this; 32 for 0
   float unit;      // what super-scales are multiplied by: a power of two
 };
 
@@ -27,15 +26,12 @@ struct Shape {
   const int zero = layout.codebook == BlockCodebook::none ? layout.zero : 0;
   int shift = 0;
   while (kBlockRun << shift < layout.sub) ++shift;
-  int zero_shift = zero == bias ? 32 : 0;
-  while (int64_t{1} << zero_shift < zero - bias) ++zero_shift;
   return {layout.scales,
           block_offsets(layout),
           kBlockColumns / layout.sub,
           layout.sub == 16,
           shift,
           bias - zero,
-          zero_shift,
           1.0f / static_cast<float>(1 << layout.fraction_bits)};
 }
 

@@ -3,46 +3,21 @@
 // (all of its 16 rows, or one of its parts); the vectors of a tile share what is read of the
 // activations, its rows share what is read of the codes.
 //
-// The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) starts
-// from what the zero is worth, -zero * (sum of activations), so that the stored bytes are
-// multiplied as they are. Zeros are powers of two: shifting leaves the multipliers to the products,
-// which they bind (docs/performance-log.md); it is done once for all strips of a unit.
+// The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) begins
+// with its start (BlockRows), so that the stored bytes are multiplied as they are.
 
 constexpr int kUnitLanes = kUnitStrips * static_cast<int>(kBlockStripRows);
 constexpr int kUnitVectors = kUnitStrips * kParts;
 
-// Activations of a block from a group's first row on.
-struct Inputs {
-  const int8_t* codes;  // [rows, 256]
-  const int32_t* sums;  // [rows, kBlockSums]: from those of the format's pieces on
-  const float* scales;  // [rows, kBlockRuns]
-};
-
-[[gnu::always_inline]] inline Inputs inputs_at(const BlockDots& job, const Shape& shape,
-                                               int64_t block, int64_t row) {
-  const int64_t index = block * job.pitch + row;
-  return {job.codes + index * kBlockColumns,
-          job.sums + index * kBlockSums + (shape.narrow ? 0 : 16), job.scales + index * kBlockRuns};
+// Activations of a block from a group's first row on; sums from those of the format's pieces on.
+[[gnu::always_inline]] inline BlockRows inputs_at(const BlockDots& job, const Shape& shape,
+                                                  int64_t block, int64_t row) {
+  BlockRows in = job.in.from(block * job.in.pitch + row);
+  const int64_t first = shape.narrow ? 0 : 16;
+  in.scaled_sums += first;
+  in.starts += first;
+  return in;
 }
-
-// What the sums of the pieces of a row are worth: with minima times the activation scale; with a
-// zero of the format, -zero times them, from which the products start (of wide sub-blocks from
-// starts[8] on). Made for all rows before the first tile and, where they are few, a block ahead: a
-// dword that is read back while the vector that brought it is still on its way to L1 costs a tile
-// more than all its other overhead.
-struct alignas(64) RowPieces {
-  union {
-    float sums[16];
-    int32_t starts[16];
-  };
-};
-constexpr int64_t kPieceStride = sizeof(RowPieces) / sizeof(float);  // from a row to the next
-
-template <int64_t kRows>
-struct Group {
-  RowPieces pieces[kRows];
-  alignas(64) float totals[kRows][kUnitLanes];  // what earlier blocks have gathered
-};
 
 // How scales and offsets enter.
 enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
@@ -52,32 +27,6 @@ constexpr bool has_integers(Drain drain) {
 }
 constexpr bool has_minima(Drain drain) {
   return drain == Drain::floats_minima || drain == Drain::integers_minima;
-}
-// Whether there is a zero of the format; formats with minima have none.
-constexpr bool has_zero(Drain drain) { return !has_minima(drain) && drain != Drain::floats_zeros; }
-
-template <Drain kDrain>
-void take_pieces(const Shape& shape, const Inputs& in, int64_t rows, RowPieces* pieces) {
-  if constexpr (has_zero(kDrain)) {
-    const ShiftCount zero = shift_count(shape.zero_shift);
-    // Sixteen sums, of pieces or of eight pieces and the runs: those are what a row has, block.h.
-    const int32_t* row = in.sums - (shape.narrow ? 0 : 8);
-    for (int64_t m = 0; m < rows; ++m, row += kBlockSums) {
-#pragma GCC unroll 4
-      for (int lane = 0; lane < 16; lane += kPartLanes)
-        store_ints(&pieces[m].starts[lane],
-                   subtract(zero_ints(), shifted_left(load_ints(row + lane), zero)));
-    }
-  }
-  if constexpr (!has_minima(kDrain)) return;
-  for (int64_t m = 0; m < rows; ++m) {
-    const int32_t* sums = in.sums + m * kBlockSums;
-    const float* scales = in.scales + m * kBlockRuns;
-    if (shape.narrow)
-      scale_pieces(sums, scales, pieces[m].sums);
-    else
-      scale_runs(sums, scales, pieces[m].sums);
-  }
 }
 
 // One block of kUnitStrips strips; the last of them stands twice where it has no partner.
@@ -134,23 +83,16 @@ struct Tile {
   // The products of a piece: kQuads quads from `quads` bytes into the codes on.
   [[gnu::always_inline]] static inline void piece(const Unit& unit, int64_t j, int64_t quads,
                                                   const int8_t* activations, const int32_t* starts,
-                                                  const int32_t* sums, Dots& dot) {
+                                                  Dots& dot) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      if constexpr (has_zero(kDrain)) {
-        const Ints start = broadcast_int(starts[r * kPieceStride]);
+      const Ints start = has_minima(kDrain) ? zero_ints() : broadcast_int(starts[r * kBlockSums]);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) dot[r][v] = start;
-      } else if constexpr (kDrain == Drain::floats_zeros) {
-        const Ints sum = broadcast_int(sums[r * kBlockSums]);
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) {
-          const Ints offset = load_ints(&unit.ready[strip_of_vector(v)]->offsets[j][lane_of(v)]);
-          dot[r][v] = multiply(offset, sum);
-        }
-      } else {
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) dot[r][v] = zero_ints();
+      for (int v = 0; v < kVectors; ++v) {
+        dot[r][v] = start;
+        if constexpr (kDrain == Drain::floats_zeros)
+          dot[r][v] =
+              multiply(start, load_ints(&unit.ready[strip_of_vector(v)]->offsets[j][lane_of(v)]));
       }
     }
 #pragma GCC unroll 2
@@ -185,7 +127,7 @@ struct Tile {
       for (int v = 0; v < kVectors; ++v) scale[v] = minimum(unit, v, j);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Floats sum = broadcast_float(sums[r * kPieceStride]);
+        const Floats sum = broadcast_float(sums[r * kBlockSums]);
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) total[r][v] = fused(sum, scale[v], total[r][v]);
       }
@@ -220,7 +162,7 @@ struct Tile {
 
   // What a block of integer scales adds to the totals.
   [[gnu::always_inline]] static inline void add_block(const Unit& unit, const Totals& product,
-                                                      const RowPieces* pieces,
+                                                      const float* sums,
                                                       float (*totals)[kUnitLanes]) {
     Totals lowered;
     if constexpr (kDrain == Drain::integers_minima) {
@@ -231,7 +173,7 @@ struct Tile {
       }
 #pragma GCC unroll 4
       for (int64_t j = 0; j < (kNarrow ? 16 : kBlockRuns); ++j)
-        add_minima(unit, pieces, j, lowered);
+        add_minima(unit, sums + j, j, lowered);
     }
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -248,25 +190,24 @@ struct Tile {
     }
   }
 
-  // The minima of sub-block j times the sums of the rows' activations.
-  [[gnu::always_inline]] static inline void add_minima(const Unit& unit, const RowPieces* pieces,
+  // The minima of sub-block j times the scaled sums of the rows' activations.
+  [[gnu::always_inline]] static inline void add_minima(const Unit& unit, const float* sums,
                                                        int64_t j, Totals& lowered) {
     Floats least[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) least[v] = minimum(unit, v, j);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Floats sum = broadcast_float(pieces[r].sums[j]);
+      const Floats sum = broadcast_float(sums[r * kBlockSums]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) lowered[r][v] = fused(least[v], sum, lowered[r][v]);
     }
   }
 
   [[gnu::always_inline]] static inline void run(const Shape& shape, const Unit& unit,
-                                                const Inputs& in, int64_t first,
-                                                const RowPieces* pieces,
+                                                const BlockRows& group, int64_t first,
                                                 float (*totals)[kUnitLanes]) {
-    pieces += first;
+    const BlockRows in = group.from(first);
     totals += first;
     // Totals; or, with integer scales, what the block adds to them before its super-scale.
     Totals total;
@@ -277,40 +218,39 @@ struct Tile {
         total[r][v] =
             kInteger ? broadcast_float(0.0f) : load_floats(totals[r] + (kVector + v) * kPartLanes);
     }
-    const int8_t* activations = in.codes + first * kBlockColumns;
-    const float* scales = in.scales + first * kBlockRuns;
-    const int32_t* sums = in.sums + first * kBlockSums;
-    const int32_t* starts = pieces->starts + (kNarrow ? 0 : 8);
+    const int8_t* activations = in.codes;
+    const float *scales = in.scales, *sums = in.scaled_sums;
+    const int32_t* starts = in.starts;
     int64_t quads = 0;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < kBlockRuns; ++i) {
       Dots dot, whole;  // integer scales: sum of scale times dot over the run
       if constexpr (kNarrow) {
-        piece(unit, 2 * i, quads, activations, starts + 2 * i, sums + 2 * i, dot);
+        piece(unit, 2 * i, quads, activations, starts + 2 * i, dot);
         if constexpr (kInteger)
           add_integers<true>(unit, 2 * i, dot, whole);
         else
-          add_floats(unit, 2 * i, dot, scales + i, pieces->sums + 2 * i, total);
+          add_floats(unit, 2 * i, dot, scales + i, sums + 2 * i, total);
         const int64_t j = 2 * i + 1;
-        piece(unit, j, quads + Source::kQuadBytes, activations + 16, starts + j, sums + j, dot);
+        piece(unit, j, quads + Source::kQuadBytes, activations + 16, starts + j, dot);
         if constexpr (kInteger)
           add_integers<false>(unit, j, dot, whole);
         else
-          add_floats(unit, j, dot, scales + i, pieces->sums + j, total);
+          add_floats(unit, j, dot, scales + i, sums + j, total);
       } else {
         const int64_t j = i >> shape.run_shift;
-        piece(unit, j, quads, activations, starts + i, sums + i, dot);
+        piece(unit, j, quads, activations, starts + i, dot);
         if constexpr (kInteger)
           add_integers<true>(unit, j, dot, whole);
         else
-          add_floats(unit, j, dot, scales + i, pieces->sums + i, total);
+          add_floats(unit, j, dot, scales + i, sums + i, total);
       }
       if constexpr (kInteger) add_run(whole, scales + i, total);
       quads += 2 * Source::kQuadBytes;
       activations += kBlockRun;
     }
     if constexpr (kInteger) {
-      add_block(unit, total, pieces, totals);
+      add_block(unit, total, sums, totals);
     } else {
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {

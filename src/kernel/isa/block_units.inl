@@ -49,11 +49,10 @@ struct Ahead {
   return {blocks, bytes, bytes + unit.next_unit - unit.job.blocks * block_bytes};
 }
 
-template <int64_t kRows>
-[[gnu::always_inline]] inline void clear_totals(Group<kRows>& group, int64_t rows) {
+[[gnu::always_inline]] inline void clear_totals(int64_t rows, float (*totals)[kUnitLanes]) {
   for (int64_t m = 0; m < rows; ++m) {
     for (int lane = 0; lane < kUnitLanes; lane += kPartLanes)
-      store_floats(&group.totals[m][lane], broadcast_float(0.0f));
+      store_floats(&totals[m][lane], broadcast_float(0.0f));
   }
 }
 
@@ -97,40 +96,36 @@ template <typename Source, Drain kDrain, bool kNarrow>
 // All vectors of `kStrips` strips for a tile's rows.
 template <typename Source, Drain kDrain, bool kNarrow, int kRows, int kVectors, int kVector = 0>
 [[gnu::always_inline]] inline void tile_vectors(const Shape& shape, const Unit& unit,
-                                                const Inputs& in, int64_t first,
-                                                const RowPieces* pieces,
+                                                const BlockRows& in, int64_t first,
                                                 float (*totals)[kUnitLanes]) {
   constexpr int kStep = kVectors < kTileVectors ? kVectors : kTileVectors;
-  Tile<Source, kDrain, kNarrow, kRows, kVector, kStep>::run(shape, unit, in, first, pieces, totals);
+  Tile<Source, kDrain, kNarrow, kRows, kVector, kStep>::run(shape, unit, in, first, totals);
   if constexpr (kVectors > kStep)
-    tile_vectors<Source, kDrain, kNarrow, kRows, kVectors - kStep, kVector + kStep>(
-        shape, unit, in, first, pieces, totals);
+    tile_vectors<Source, kDrain, kNarrow, kRows, kVectors - kStep, kVector + kStep>(shape, unit, in,
+                                                                                    first, totals);
 }
 
 // Rows [first, first + kRows), or fewer: `rows` of them.
 template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kRows>
 [[gnu::noinline]] void tile_rows(int64_t rows, const Shape& shape, const Unit& unit,
-                                 const Inputs& in, int64_t first, const RowPieces* pieces,
-                                 float (*totals)[kUnitLanes]) {
+                                 const BlockRows& in, int64_t first, float (*totals)[kUnitLanes]) {
   if constexpr (kRows > 1) {
     if (rows < kRows)
       return tile_rows<Source, kDrain, kNarrow, kVectors, kRows - 1>(rows, shape, unit, in, first,
-                                                                     pieces, totals);
+                                                                     totals);
   }
-  tile_vectors<Source, kDrain, kNarrow, kRows, kVectors>(shape, unit, in, first, pieces, totals);
+  tile_vectors<Source, kDrain, kNarrow, kRows, kVectors>(shape, unit, in, first, totals);
 }
 
 // All rows of a block in tiles of at most kMost rows whose sizes differ by at most one.
 template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kMost>
 [[gnu::always_inline]] inline void block_rows(const Shape& shape, const Unit& unit,
-                                              const Inputs& in, int64_t rows,
-                                              const RowPieces* pieces,
+                                              const BlockRows& in, int64_t rows,
                                               float (*totals)[kUnitLanes]) {
   int64_t row = 0;
   for (int64_t left = (rows + kMost - 1) / kMost; left > 0; --left) {
     const int64_t count = (rows - row + left - 1) / left;
-    tile_rows<Source, kDrain, kNarrow, kVectors, kMost>(count, shape, unit, in, row, pieces,
-                                                        totals);
+    tile_rows<Source, kDrain, kNarrow, kVectors, kMost>(count, shape, unit, in, row, totals);
     row += count;
   }
 }
@@ -140,15 +135,12 @@ void one_row(const UnitJob& unit_job, const Shape& shape) {
   using Source = PackedForRow<kCodes>;
   const BlockDots& job = unit_job.job;
   Ready ready;
-  Group<1> group[2];  // pieces of a block and of the next one; totals of the first
+  alignas(64) float totals[1][kUnitLanes];
   const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfRow);
-  clear_totals(group[0], 1);
-  take_pieces<kDrain>(shape, inputs_at(job, shape, 0, 0), 1, group[0].pieces);
+  clear_totals(1, totals);
   for (int64_t b = 0; b < job.blocks; ++b) {
     const uint8_t* block = job.strip + b * shape.at.bytes;
     const int64_t ahead = far.of(unit_job, b);
-    if (b + 1 < job.blocks)
-      take_pieces<kDrain>(shape, inputs_at(job, shape, b + 1, 0), 1, group[(b + 1) % 2].pieces);
     ready_packed<Source, kDrain, kNarrow>(shape, block, ahead, ready);
     Unit unit;
     unit.ahead = ahead;
@@ -159,9 +151,9 @@ void one_row(const UnitJob& unit_job, const Shape& shape) {
       unit.codes[s] = block;
     }
     tile_vectors<Source, kDrain, kNarrow, 1, kParts>(shape, unit, inputs_at(job, shape, b, 0), 0,
-                                                     group[b % 2].pieces, group[0].totals);
+                                                     totals);
   }
-  write_out(unit_job, 0, 1, group[0].totals);
+  write_out(unit_job, 0, 1, totals);
 }
 
 template <Codes kCodes, Drain kDrain, bool kNarrow, int kStrips>
@@ -172,16 +164,10 @@ void few_rows(const UnitJob& unit_job, const Shape& shape) {
   const BlockDots& job = unit_job.job;
   const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfUnpacking / kStrips);
   Ready ready[kStrips];
-  Group<kFewRows> group;
-  RowPieces next[kFewRows];
-  RowPieces* pieces[2] = {group.pieces, next};
-  clear_totals(group, job.rows);
-  take_pieces<kDrain>(shape, inputs_at(job, shape, 0, 0), job.rows, pieces[0]);
+  alignas(64) float totals[kFewRows][kUnitLanes];
+  clear_totals(job.rows, totals);
   for (int64_t b = 0; b < job.blocks; ++b) {
-    if (b + 1 < job.blocks)
-      take_pieces<kDrain>(shape, inputs_at(job, shape, b + 1, 0), job.rows, pieces[(b + 1) % 2]);
-    else
-      expect_out(unit_job, 0, job.rows);
+    if (b + 1 == job.blocks) expect_out(unit_job, 0, job.rows);
     Unit unit;
     unit.ahead = far.of(unit_job, b);
     unit.scales = shape.at.scales;
@@ -194,9 +180,9 @@ void few_rows(const UnitJob& unit_job, const Shape& shape) {
         ready_packed<Packed<kCodes>, kDrain, kNarrow>(shape, unit.codes[s], unit.ahead, ready[s]);
     }
     block_rows<Packed<kCodes>, kDrain, kNarrow, kStrips * kParts, kMost>(
-        shape, unit, inputs_at(job, shape, b, 0), job.rows, pieces[b % 2], group.totals);
+        shape, unit, inputs_at(job, shape, b, 0), job.rows, totals);
   }
-  write_out(unit_job, 0, job.rows, group.totals);
+  write_out(unit_job, 0, job.rows, totals);
 }
 
 template <Range kRange, Drain kDrain, bool kNarrow>
@@ -205,13 +191,12 @@ template <Range kRange, Drain kDrain, bool kNarrow>
   const BlockDots& job = unit_job.job;
   const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfUnpacking);
   Ready ready[kUnitStrips];
-  Group<kGroupRows> group;
+  alignas(64) float totals[kGroupRows][kUnitLanes];
   for (int64_t row = 0; row < job.rows; row += kGroupRows) {
     const int64_t rows = job.rows - row < kGroupRows ? job.rows - row : kGroupRows;
-    clear_totals(group, rows);
+    clear_totals(rows, totals);
     for (int64_t b = 0; b < job.blocks; ++b) {
-      const Inputs in = inputs_at(job, shape, b, row);
-      take_pieces<kDrain>(shape, in, rows, group.pieces);
+      const BlockRows in = inputs_at(job, shape, b, row);
       Unit unit = {};
       for (int s = 0; s < kUnitStrips; ++s) {
         const bool own = s < unit_job.strips;
@@ -224,10 +209,10 @@ template <Range kRange, Drain kDrain, bool kNarrow>
         unpack(block, ahead, ready[s].codes);
       }
       if (b + 1 == job.blocks) expect_out(unit_job, row, rows);
-      block_rows<Unpacked<kRange>, kDrain, kNarrow, kUnitVectors, kRows>(
-          shape, unit, in, rows, group.pieces, group.totals);
+      block_rows<Unpacked<kRange>, kDrain, kNarrow, kUnitVectors, kRows>(shape, unit, in, rows,
+                                                                         totals);
     }
-    write_out(unit_job, row, rows, group.totals);
+    write_out(unit_job, row, rows, totals);
   }
 }
 
