@@ -13,7 +13,6 @@
 namespace bittern::bench {
 namespace {
 
-constexpr int64_t kWarmUpTokens = 16;  // of a prefill
 constexpr size_t kMostSlices = 100000;
 
 // Sequences in an engine, all at one depth.
@@ -138,8 +137,9 @@ Result measure_case(const Subject& subject, const Case& what, const ThroughputOp
   const bool is_prefill = what.phase == Phase::prefill;
   Run run(subject, what, options);
   Result result{.what = what, .tokens_per_second = {}, .slice_seconds = {}, .work = {}};
-  // Not timed: pages are touched, clocks rise. Sequences that decode do so by their first step.
-  if (is_prefill) run.prefill(std::min(what.tokens, kWarmUpTokens));
+  // Not timed: pages are touched, those of all rows of a step, and clocks rise. Sequences that
+  // decode do so by their first step.
+  if (is_prefill) run.prefill(std::min(what.tokens, options.max_rows));
 
   const int64_t slices = is_prefill ? 1 : what.tokens;
   const auto slice_tokens = static_cast<double>(is_prefill ? what.tokens : what.batch);
