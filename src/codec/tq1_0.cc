@@ -57,12 +57,14 @@ void decode_block(Sections sections, const std::byte* block, float d, float* val
 void encode_block(Sections sections, const float* values, float inverse, std::byte* block) {
   for (const Section& section : sections) {
     for (int m = 0; m < section.bytes; ++m) {
-      int v = 0;
+      // Eight bits, as the reference counts: behind a NaN, which the greatest magnitude forgets,
+      // values can be larger than what they are divided by.
+      uint8_t v = 0;
       for (int n = 0; n < 5; ++n) {
-        v *= 3;
+        v = static_cast<uint8_t>(v * 3);
         if (n >= section.digits) continue;
         const float value = values[section.first_value + section.bytes * n + m];
-        v += round_half_away(value * inverse) + 1;
+        v = static_cast<uint8_t>(v + static_cast<unsigned>(round_half_away(value * inverse)) + 1);
       }
       store(block + section.first_byte + m, static_cast<uint8_t>((v * 256 + 242) / 243));
     }

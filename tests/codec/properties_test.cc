@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/random.h"
@@ -218,6 +219,24 @@ TEST(Ternary, BlocksSurviveTernaryFormats) {
     const auto data = encode(codec::get(id), values, kRows, kColumns);
     EXPECT_EQ(decode(codec::get(id), data, kRows, kColumns), values) << codec::get(id).name;
   }
+}
+
+// The greatest magnitude forgets what came before a NaN, so that codes leave their range: they wrap
+// as in ggml's quantize_row_tq1_0_ref (of llama-cpp-python 0.3.36), whose bytes these are.
+TEST(Ternary, Tq1WrapsCodesBeforeANaN) {
+  std::vector<float> values(256);
+  for (int i = 0; i < 256; ++i)
+    values[static_cast<size_t>(i)] = 0.25f * static_cast<float>(i % 7 - 3);
+  values[0] = 1000.0f;
+  values[37] = -700.0f;
+  values[100] = std::numeric_limits<float>::quiet_NaN();
+  constexpr uint8_t kExpected[] = {
+      59,  74,  153, 97,  110, 113, 203, 36,  74,  153, 97,  110, 222, 203, 36,  74,  153, 97,
+      110, 222, 203, 36,  74,  153, 97,  110, 222, 203, 36,  74,  153, 97,  187, 45,  49,  134,
+      147, 148, 186, 187, 45,  49,  134, 147, 148, 186, 187, 45,  152, 95,  108, 222, 0,   58};
+  const auto data = encode(codec::get(Id::tq1_0), values, 1, 256);
+  ASSERT_EQ(data.size(), sizeof(kExpected));
+  EXPECT_EQ(std::memcmp(data.data(), kExpected, sizeof(kExpected)), 0);
 }
 
 TEST(Refusal, IntegersTakeOnlyIntegersOfTheirType) {
