@@ -112,18 +112,6 @@ template <int kBits>
   return _mm256_set1_epi32(four);
 }
 
-[[gnu::always_inline]] inline Floats magnitude(Floats x) {
-  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-}
-// a > b ? a : b in each lane.
-[[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
-// None of them is NaN.
-[[gnu::always_inline]] inline float largest_lane(Floats x) {
-  __m128 y = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-  y = _mm_max_ps(y, _mm_movehl_ps(y, y));
-  return _mm_cvtss_f32(_mm_max_ss(y, _mm_movehdup_ps(y)));
-}
-
 [[gnu::always_inline]] inline __m256i codes_of(const float* in, float factor) {
   __m256 x = _mm256_mul_ps(_mm256_loadu_ps(in), _mm256_set1_ps(factor));
   x = _mm256_max_ps(_mm256_min_ps(x, _mm256_set1_ps(127.0f)), _mm256_set1_ps(-127.0f));

@@ -104,12 +104,6 @@ struct Spread {
            _mm512_shuffle_epi32(all, _MM_PERM_CCCC), _mm512_shuffle_epi32(all, _MM_PERM_DDDD)}};
 }
 
-[[gnu::always_inline]] inline Floats magnitude(Floats x) { return _mm512_abs_ps(x); }
-// a > b ? a : b in each lane.
-[[gnu::always_inline]] inline Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-// None of them is NaN.
-[[gnu::always_inline]] inline float largest_lane(Floats x) { return _mm512_reduce_max_ps(x); }
-
 // Codes of 16 values: x * factor, at most 127 either way, to the nearest, half to even.
 [[gnu::always_inline]] inline void store_codes(const float* in, float factor, int8_t* codes) {
   __m512 x = _mm512_mul_ps(_mm512_loadu_ps(in), _mm512_set1_ps(factor));

@@ -117,8 +117,21 @@ template <int kBits>
 [[gnu::always_inline]] inline Floats larger(Floats a, Floats b) {
   return vbslq_f32(vcgtq_f32(a, b), a, b);
 }
-// None of them is NaN.
-[[gnu::always_inline]] inline float largest_lane(Floats x) { return vmaxvq_f32(x); }
+
+// Of each run the factor from values to codes and the scale back, which is 0 where codes are; NaN
+// is passed over.
+[[gnu::always_inline]] inline void scales_of_runs(const float* block, float* factors,
+                                                  float* scales) {
+  for (int64_t i = 0; i < kBlockRuns; ++i, block += kBlockRun) {
+    Floats found = broadcast_float(0.0f);
+    for (int64_t k = 0; k < kBlockRun; k += kPartLanes)
+      found = larger(magnitude(load_floats(block + k)), found);
+    const float largest = vmaxvq_f32(found);
+    factors[i] = 127.0f / largest;
+    // Below, that would overflow.
+    scales[i] = largest >= 1e-30f ? largest / 127.0f : 0.0f;
+  }
+}
 
 [[gnu::always_inline]] inline int32x4_t codes_of(const float* in, float factor) {
   const float32x4_t most = vdupq_n_f32(127.0f), least = vdupq_n_f32(-127.0f);
@@ -136,8 +149,9 @@ template <int kBits>
   vst1q_s8(codes, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }
 
-[[gnu::always_inline]] inline int32_t sum_of_codes(const int8_t* codes) {
-  return vaddlvq_s8(vld1q_s8(codes));
+// Sums of each 16 codes of a block.
+[[gnu::always_inline]] inline void sums_of_pieces(const int8_t* codes, int32_t* sums) {
+  for (int64_t i = 0; i < kBlockColumns / 16; ++i) sums[i] = vaddlvq_s8(vld1q_s8(codes + 16 * i));
 }
 
 // Sums of the codes of eight runs, times their scales.

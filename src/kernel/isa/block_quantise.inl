@@ -1,46 +1,28 @@
 // int8 activations of block formats: a scale for each run of 32 values, the sums of their codes and
 // what is made of them.
 
-// |x| of the largest value of a run; NaN is passed over.
-[[gnu::always_inline]] inline float largest_magnitude(const float* in) {
-  Floats found[kParts];
-  for (int part = 0; part < kParts; ++part) found[part] = broadcast_float(0.0f);
-  for (int64_t k = 0; k < kBlockRun; k += 16) {
-    for (int part = 0; part < kParts; ++part)
-      found[part] = larger(magnitude(load_floats(in + k + part * kPartLanes)), found[part]);
-  }
-  for (int part = 1; part < kParts; ++part) found[0] = larger(found[0], found[part]);
-  return largest_lane(found[0]);
-}
-
-// Codes of a run; returns its scale.
-[[gnu::always_inline]] inline float quantise_run(const float* in, int8_t* codes) {
-  const float maximum = largest_magnitude(in);
-  if (!(maximum >= 1e-30f)) {  // 127 / maximum would overflow
-    __builtin_memset(codes, 0, kBlockRun);
-    return 0.0f;
-  }
-  const float factor = 127.0f / maximum;
-  store_codes(in, factor, codes);
-  store_codes(in + 16, factor, codes + 16);
-  return maximum / 127.0f;
-}
-
 void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& to) {
-  for (int64_t b = 0; b < blocks; ++b) {
+  for (int64_t b = 0; b < blocks; ++b, in += kBlockColumns, width -= kBlockColumns) {
     const BlockRows block = to.from(b * to.pitch);
+    float tail[kBlockColumns];
+    const float* values = in;
+    if (width < kBlockColumns) {  // the last values, or none
+      for (int64_t k = 0; k < kBlockColumns; ++k) tail[k] = k < width ? in[k] : 0.0f;
+      values = tail;
+    }
+    float factors[kBlockRuns];
+    scales_of_runs(values, factors, block.scales);
     for (int64_t i = 0; i < kBlockRuns; ++i) {
-      const int64_t first = b * kBlockColumns + i * kBlockRun;
-      float tail[kBlockRun];
-      const float* run = in + first;
-      if (first + kBlockRun > width) {  // the last values, or none
-        for (int64_t k = 0; k < kBlockRun; ++k) tail[k] = first + k < width ? in[first + k] : 0.0f;
-        run = tail;
+      int8_t* codes = block.codes + i * kBlockRun;
+      if (block.scales[i] == 0.0f) {
+        __builtin_memset(codes, 0, kBlockRun);
+        continue;
       }
-      block.scales[i] = quantise_run(run, block.codes + i * kBlockRun);
+      store_codes(values + i * kBlockRun, factors[i], codes);
+      store_codes(values + i * kBlockRun + 16, factors[i], codes + 16);
     }
     int32_t* sums = block.sums;
-    for (int64_t i = 0; i < 16; ++i) sums[i] = sum_of_codes(block.codes + 16 * i);
+    sums_of_pieces(block.codes, sums);
     for (int64_t i = 0; i < kBlockRuns; ++i) sums[16 + i] = sums[2 * i] + sums[2 * i + 1];
     scale_pieces(sums, block.scales, block.scaled_sums);
     scale_runs(sums + 16, block.scales, block.scaled_sums + 16);
