@@ -101,7 +101,7 @@ struct BlockRows {
   int32_t* sums;       // [blocks, pitch, kBlockSums]
   float* scaled_sums;  // [blocks, pitch, kBlockSums]: times the scale of their run
   // [blocks, pitch, kBlockSums]: the sums times BlockKernels::start_factor() of the layout, from
-  // which products start; layouts with minima do without.
+  // which products start. Layouts with minima do not read them; null for quantise() alone.
   int32_t* starts;
   int64_t pitch;  // rows in all
 

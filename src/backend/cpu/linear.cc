@@ -2,9 +2,10 @@
 // run in. Each family has a file of its own (linear_*.cc) with how it packs and what it does for
 // one strip of 16 outputs and a run of rows.
 //
-// The calls of a region share their activations, which are quantised once. A region's tasks are
-// (run of rows, call, group of strips), in this order, in contiguous shares for the workers: what a
-// share computes never depends on where it begins.
+// The calls of a region share their activations, which are quantised once, and what the products of
+// block formats start from. A region's tasks are (run of rows, call, group of strips), in this
+// order, in contiguous shares for the workers: what a share computes never depends on where it
+// begins.
 
 #include <algorithm>
 
