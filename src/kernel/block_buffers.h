@@ -22,9 +22,17 @@ class BlockBuffers {
         scaled_sums_(sums_.size()),
         starts_(sums_.size()) {}
 
-  BlockRows rows() {
+  // Makes room for so many, where there is less; what was there is lost then.
+  void grow(int64_t blocks, int64_t pitch) {
+    if (static_cast<int64_t>(codes_.size()) < blocks * pitch * kBlockColumns)
+      *this = BlockBuffers(blocks, pitch);
+  }
+
+  BlockRows rows() { return rows(pitch_); }
+  // The memory as that of fewer rows.
+  BlockRows rows(int64_t pitch) {
     return {codes_.data(),       scales_.data(), sums_.data(),
-            scaled_sums_.data(), starts_.data(), pitch_};
+            scaled_sums_.data(), starts_.data(), pitch};
   }
   // What products of `layout` start from; once the rows are there, before its products.
   void make_starts(const BlockKernels& kernels, const BlockLayout& layout) {

@@ -78,11 +78,7 @@ void HeadWork::grow(int64_t outputs, int64_t columns) {
     if (static_cast<int64_t>(values.size()) < count) values.resize(static_cast<size_t>(count));
   };
   at_least(rest, columns);
-  at_least(codes, blocks * 2 * kHeadRows * kCodeBlock);
-  at_least(scales, blocks * 2 * kHeadRows * kCodeBlockRuns);
-  for (auto* sums_of : {&sums, &starts})
-    at_least(*sums_of, blocks * 2 * kHeadRows * kCodeBlockSums);
-  at_least(scaled_sums, blocks * 2 * kHeadRows * kCodeBlockSums);
+  codes.grow(blocks, 2 * kHeadRows);
   at_least(least, strips * kHeadRows);
   at_least(most, strips * kHeadRows);
   at_least(order, outputs);
@@ -160,7 +156,7 @@ void CpuBackend::head(const HeadCall& call, Activations& in) {
 bool CpuBackend::code_head_rows(const CpuLinear& weights, const Activations& in) {
   HeadWork& work = head_work_;
   const int64_t blocks = code_blocks(in.width);
-  const kernel::BlockRows rows = work.rows(2 * in.count);
+  const kernel::BlockRows rows = work.codes.rows(2 * in.count);
   for (int64_t row = 0; row < in.count; ++row) {
     const float* x = in.values + row * in.width;
     const kernel::BlockRows own = rows.from(2 * row);
@@ -172,8 +168,7 @@ bool CpuBackend::code_head_rows(const CpuLinear& weights, const Activations& in)
     if (!std::isfinite(reach.error)) return false;
     work.reach[static_cast<size_t>(row)] = reach;
   }
-  table_.block->starts(rows.sums, blocks * rows.pitch * kCodeBlockSums,
-                       table_.block->start_factor(kernel::kHeadLayout), rows.starts);
+  work.codes.make_starts(*table_.block, kernel::kHeadLayout);
   return true;
 }
 
@@ -200,7 +195,7 @@ void CpuBackend::plane_strip(const HeadCall& call, int64_t rows, int64_t strip) 
                       .strips = 1,
                       .strip_bytes = plane.strip_bytes,
                       .blocks = code_blocks(weights.in_size),
-                      .in = work.rows(2 * rows),
+                      .in = work.codes.rows(2 * rows),
                       .rows = 2 * rows,
                       .outputs = kStrip,
                       .bias = nullptr,

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernel/block.h"
+#include "kernel/block_buffers.h"
 #include "kernel/head.h"
 
 namespace bittern::backend {
@@ -18,9 +18,7 @@ inline constexpr int64_t kHeadRows = 8;
 struct HeadWork {
   std::vector<float> rest;  // [columns]
   // Two rows of codes for each row of activations: [blocks, 2 rows, ...].
-  std::vector<int8_t> codes;
-  std::vector<float> scales, scaled_sums;
-  std::vector<int32_t> sums, starts;
+  kernel::BlockBuffers codes;
   std::array<kernel::HeadReach, kHeadRows> reach = {};
   // Of each strip, for each row: the largest of the least that its logits can be, and of the most.
   std::vector<float> least, most;
@@ -31,9 +29,6 @@ struct HeadWork {
   std::array<int64_t, kHeadRows + 1> ends = {};
 
   void grow(int64_t outputs, int64_t columns);
-  kernel::BlockRows rows(int64_t pitch) {
-    return {codes.data(), scales.data(), sums.data(), scaled_sums.data(), starts.data(), pitch};
-  }
 };
 
 }  // namespace bittern::backend
