@@ -11,6 +11,7 @@
 #include "bench/kernel_probe.h"
 #include "bench/random_weights.h"
 #include "bench/step_work.h"
+#include "kernel/bf16.h"
 #include "kernel/select.h"
 
 namespace bittern::bench {
@@ -152,6 +153,13 @@ KernelResult measure_linear(backend::Backend& backend, const Linears& linears, c
   return result;
 }
 
+// Products of bf16 are made by float32 instructions where a table has no others.
+Arithmetic arithmetic_of(const KernelProbe& probe, const kernel::Table& table, uint64_t features) {
+  if (probe.arithmetic != Arithmetic::bfloat16) return probe.arithmetic;
+  const kernel::Bf16Kernels& kernels = kernel::supported_bf16(*table.bf16, features);
+  return arithmetic_of_kernel(fmt::format("bf16/{}", kernels.name));
+}
+
 }  // namespace
 
 std::vector<const kernel::Table*> runnable_tables(uint64_t features) {
@@ -179,7 +187,7 @@ std::vector<KernelResult> measure_entries(const kernel::Table& selected, uint64_
           time_calls(options.seconds_per_kernel, [&] { probe.run(*table, data, probe.large); });
       result.bytes = probe.bytes(probe.large);
       result.operations = probe.operations(probe.large);
-      result.arithmetic = probe.arithmetic;
+      result.arithmetic = arithmetic_of(probe, *table, features);
       result.selected = table == &selected;
       judge(one_thread, false, result);
       results.push_back(std::move(result));

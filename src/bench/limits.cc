@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/region.h"
 #include "bench/read_streams.h"
+#include "kernel/select.h"
 
 namespace bittern::bench {
 namespace {
@@ -21,12 +22,13 @@ constexpr int64_t kLeastBufferBytes = 16 << 20;
 constexpr double kComputeSliceSeconds = 1e-4;
 constexpr double kStartWaitSeconds = 0.05;
 
-// The order in which kernel tables include each other's instructions.
-constexpr std::string_view kIsaOrder[] = {"scalar", "avx2", "avxvnni", "avx512", "amx"};
-
+// How many of this build's kernel tables come after one, the next best ones; -1 where it has none
+// of that name. Each has the instructions of those.
 int rank_of(std::string_view isa) {
-  const auto* found = std::find(std::begin(kIsaOrder), std::end(kIsaOrder), isa);
-  return static_cast<int>(found - std::begin(kIsaOrder));
+  const auto tables = kernel::candidates();
+  const auto found = std::ranges::find(
+      tables, isa, [](const kernel::Candidate& candidate) { return candidate.table->name; });
+  return static_cast<int>(tables.end() - found) - 1;
 }
 
 // Lets the threads begin together, so that none has the machine to itself. A thread that does not

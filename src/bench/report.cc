@@ -172,16 +172,21 @@ std::string throughput_table(const Report& report) {
 }
 
 std::string kernel_table(const Report& report) {
-  std::string text = fmt::format("{:<24}{:<36}{:<16}{:>10}  {:<20}{:>7}{:>9}  {}\n", "kernel",
-                                 "isa", "shape", "a call", "p10 to p90", "GB/s", "Gop/s", "share");
+  size_t name_width = 0;
+  for (const KernelResult& result : report.kernel_results)
+    name_width = std::max(name_width, result.name.size() + 4);
+  std::string text =
+      fmt::format("{:<{}}{:<36}{:<16}{:>10}  {:<20}{:>7}{:>9}  {}\n", "kernel", name_width, "isa",
+                  "shape", "a call", "p10 to p90", "GB/s", "Gop/s", "share");
   for (const KernelResult& result : report.kernel_results) {
     const double seconds = result.seconds.median;
     std::string share =
         result.share > 0.0 ? fmt::format("{:.0f} % {}", result.share * 100.0, result.bound) : "";
     if (result.scalar_only) share += " SCALAR";
     text += fmt::format(
-        "{:<24}{:<36}{:<16}{:>10}  {:<20}{:>7.1f}{:>9.1f}  {}\n",
-        (result.selected ? "* " : "  ") + result.name, result.isa, result.shape, duration(seconds),
+        "{:<{}}{:<36}{:<16}{:>10}  {:<20}{:>7.1f}{:>9.1f}  {}\n",
+        (result.selected ? "* " : "  ") + result.name, name_width, result.isa, result.shape,
+        duration(seconds),
         fmt::format("{} to {}", duration(result.seconds.p10), duration(result.seconds.p90)),
         result.bytes / seconds / kGiga, result.operations / seconds / kGiga, share);
   }

@@ -80,7 +80,8 @@ StepWork work_of_linear(const backend::Linear& linear, double rows) {
 
 Arithmetic arithmetic_of_kernel(std::string_view kernel) {
   if (kernel.starts_with("float")) return Arithmetic::float32;
-  if (kernel.starts_with("bf16")) return Arithmetic::bfloat16;
+  if (kernel.starts_with("bf16/"))
+    return kernel.ends_with("-bf16") ? Arithmetic::bfloat16 : Arithmetic::float32;
   return Arithmetic::int8;
 }
 
