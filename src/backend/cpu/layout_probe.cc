@@ -58,14 +58,15 @@ class Probe {
 
   using Dots = void (*)(const kernel::TernaryDots&);
   void measure(int64_t slice, int64_t strip_bytes, Dots dots, Times& times) {
-    const int64_t strips = kSliceBytes / strip_bytes;
+    constexpr int64_t kTogether = kernel::kTernaryStrips;
+    const int64_t strips = kSliceBytes / strip_bytes / kTogether * kTogether;
     const auto* first = reinterpret_cast<const uint8_t*>(region_.data()) + slice * kSliceBytes;
     const int32_t sum = kColumns;
     const double start = monotonic_seconds();
-    pool_.run(strips, [&](int64_t strip, int) {
-      int32_t out[kernel::kStripRows];
-      dots({.strips = first + strip * strip_bytes,
-            .strip_count = 1,
+    pool_.run(strips / kTogether, [&](int64_t task, int) {
+      int32_t out[kTogether * kernel::kStripRows];
+      dots({.strips = first + task * kTogether * strip_bytes,
+            .strip_count = kTogether,
             .strip_bytes = strip_bytes,
             .columns = kColumns,
             .codes = codes_.data(),
