@@ -41,7 +41,7 @@ from kernel_mutants import MUTANTS
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CPU_SECONDS = 240  # for the tests of a mutant; waiting, they may take ten times as long
 # In the order in which one of several objects is chosen.
-TABLES = ("scalar", "avx2", "avxvnni", "avx512", "amx", "neon")
+TABLES = ("scalar", "avx2", "avxvnni", "avx512dual", "avx512", "amx", "neon")
 
 
 class NotBuilt(Exception):

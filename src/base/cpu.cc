@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/cgroup.h"
+#include "base/vector_ports.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -41,6 +42,8 @@ constexpr std::array kNames{
     FeatureName{kAvx512Vnni, "avx512vnni"},
     FeatureName{kAvx512Vbmi, "avx512vbmi"},
     FeatureName{kAvx512Bf16, "avx512bf16"},
+    FeatureName{kGfni, "gfni"},
+    FeatureName{kDualPorts, "dual-ports"},
     FeatureName{kAvxVnni, "avxvnni"},
     FeatureName{kAmxTile, "amx-tile"},
     FeatureName{kAmxInt8, "amx-int8"},
@@ -151,6 +154,8 @@ uint64_t detect_features() {
   add(avx512 && bit(leaf7.c, 1), kAvx512Vbmi);
   add(avx512 && bit(leaf7.c, 11), kAvx512Vnni);
   add(avx512 && bit(leaf71.a, 5), kAvx512Bf16);
+  add(avx512 && bit(leaf7.c, 8), kGfni);
+  add((features & kAvx512Vnni) != 0 && vector_ports_are_multipliers(), kDualPorts);
   add(amx && bit(leaf7.d, 24), kAmxTile);
   add(amx && bit(leaf7.d, 25), kAmxInt8);
   add(amx && bit(leaf7.d, 22), kAmxBf16);

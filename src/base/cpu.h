@@ -24,9 +24,12 @@ enum Feature : uint64_t {
   kAmxTile = 1u << 11,
   kAmxInt8 = 1u << 12,
   kAmxBf16 = 1u << 13,
-  kDotProd = 1u << 14,       // aarch64: SDOT and UDOT
-  kI8mm = 1u << 15,          // SMMLA, USDOT
-  kAmxPermission = 1u << 16  // the system lets this process use the tiles
+  kDotProd = 1u << 14,        // aarch64: SDOT and UDOT
+  kI8mm = 1u << 15,           // SMMLA, USDOT
+  kAmxPermission = 1u << 16,  // the system lets this process use the tiles
+  kGfni = 1u << 17,           // with AVX-512
+  // Every 512-bit instruction takes a slot of vpdpbusd's (vector_ports.h): measured.
+  kDualPorts = 1u << 18
 };
 
 // Bits of Feature that this machine has and the system enables. Where there is AMX, the first call

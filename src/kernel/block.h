@@ -168,6 +168,7 @@ extern const BlockKernels scalar_block;
 extern const BlockKernels avx2_block;
 extern const BlockKernels avxvnni_block;
 extern const BlockKernels avx512_block;
+extern const BlockKernels avx512dual_block;
 extern const BlockKernels amx_block;
 #elif defined(__aarch64__)
 extern const BlockKernels neon_block;

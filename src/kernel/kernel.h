@@ -91,6 +91,7 @@ extern const Table scalar_table;
 extern const Table avx2_table;
 extern const Table avxvnni_table;
 extern const Table avx512_table;
+extern const Table avx512dual_table;
 extern const Table amx_table;
 #elif defined(__aarch64__)
 extern const Table neon_table;

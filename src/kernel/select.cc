@@ -20,6 +20,7 @@ constexpr uint64_t kAmxFeatures =
 
 constexpr std::array kCandidates = {
     Candidate{&amx_table, kAmxFeatures},
+    Candidate{&avx512dual_table, kAvx512Features, cpu::kDualPorts},
     Candidate{&avx512_table, kAvx512Features},
     Candidate{&avxvnni_table, kAvx2Features | cpu::kAvxVnni},
     Candidate{&avx2_table, kAvx2Features},
@@ -76,7 +77,10 @@ std::span<const Candidate> candidates() { return kCandidates; }
 const DenseTernary* select_dense(const Table& table, uint64_t features) {
   const DenseTernary* dense = table.ternary->dense;
   if (dense == nullptr) return nullptr;
-  if (dense->needs_vbmi && (features & cpu::kAvx512Vbmi) == 0) return nullptr;
+  uint64_t needs = 0;
+  if (dense->needs_vbmi) needs |= cpu::kAvx512Vbmi;
+  if (dense->needs_gfni) needs |= cpu::kGfni;
+  if ((needs & ~features) != 0) return nullptr;
   return dense_works(*dense) ? dense : nullptr;
 }
 
@@ -103,7 +107,7 @@ const Table& select(uint64_t features, const std::optional<std::string>& forced,
           "ARCH_REQ_XCOMP_PERM); using the next table",
           candidate.table->name);
     }
-    if (missing != 0) continue;
+    if (missing != 0 || (candidate.suits & ~features) != 0) continue;
     const auto broken = self_test(*candidate.table);
     if (!broken) return *candidate.table;
     log.warning("kernels {}: {} fails its self-test on this machine; using the next table",

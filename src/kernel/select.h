@@ -15,7 +15,8 @@ namespace bittern::kernel {
 
 struct Candidate {
   const Table* table;
-  uint64_t features;  // bits of cpu::Feature that it needs
+  uint64_t features;   // bits of cpu::Feature that it needs
+  uint64_t suits = 0;  // those of machines that it is for: taken elsewhere only by name
 };
 
 // Every table of this build, best first; the last one is scalar.

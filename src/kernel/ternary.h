@@ -44,8 +44,8 @@ struct TernaryScale {
 
 // Strips of layout T1.6.
 struct DenseTernary {
-  const char* name;  // "avx512-vbmi"
-  bool needs_vbmi;   // beyond what its table needs
+  const char* name;             // "avx512-vbmi"
+  bool needs_vbmi, needs_gfni;  // beyond what its table needs
   void (*dots)(const TernaryDots&);
 };
 
@@ -62,8 +62,10 @@ extern const DenseTernary scalar_dense;
 extern const TernaryKernels avx2_ternary;
 extern const TernaryKernels avxvnni_ternary;
 extern const TernaryKernels avx512_ternary;
+extern const TernaryKernels avx512dual_ternary;
 extern const TernaryKernels amx_ternary;
 extern const DenseTernary avx512vbmi_dense;
+extern const DenseTernary avx512gfni_dense;
 extern const DenseTernary amxvbmi_dense;
 #elif defined(__aarch64__)
 extern const TernaryKernels neon_ternary;

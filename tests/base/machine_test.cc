@@ -38,6 +38,7 @@ TEST(Cpu, FeaturesAreThoseTheKernelLists) {
       {cpu::kAvx512Vnni, "avx512_vnni"},
       {cpu::kAvx512Vbmi, "avx512vbmi"},
       {cpu::kAvx512Bf16, "avx512_bf16"},
+      {cpu::kGfni, "gfni"},
       {cpu::kAvxVnni, "avx_vnni"},
       {cpu::kAmxTile, "amx_tile"},
       {cpu::kAmxInt8, "amx_int8"},

@@ -35,7 +35,7 @@ TEST(Select, TakesTheBestThatTheMachineHas) {
   const uint64_t features = cpu::detect_features();
   const Table& chosen = select(features, std::nullopt, kQuiet);
   for (const Candidate& candidate : candidates()) {
-    if ((candidate.features & ~features) != 0) continue;
+    if (((candidate.features | candidate.suits) & ~features) != 0) continue;
     EXPECT_STREQ(chosen.name, candidate.table->name);
     break;
   }
@@ -79,6 +79,17 @@ TEST(Select, RefusalsNameWhatIsWrong) {
 }
 
 #if defined(__x86_64__)
+
+// Which of the two tables of AVX-512, by what was measured; by name either runs.
+TEST(Select, TakesTheTableForThePortsOfTheCore) {
+  const uint64_t features =
+      cpu::detect_features() & ~uint64_t{cpu::kDualPorts | cpu::kAmxPermission};
+  if ((features & cpu::kAvx512Vnni) == 0) GTEST_SKIP() << "no AVX-512 VNNI";
+  EXPECT_EQ(&select(features, std::nullopt, kQuiet), &avx512_table);
+  EXPECT_EQ(&select(features | cpu::kDualPorts, std::nullopt, kQuiet), &avx512dual_table);
+  EXPECT_EQ(&select(features, "avx512dual", kQuiet), &avx512dual_table);
+  EXPECT_EQ(&select(features | cpu::kDualPorts, "avx512", kQuiet), &avx512_table);
+}
 
 constexpr uint64_t kTiles = cpu::kAmxTile | cpu::kAmxInt8 | cpu::kAmxPermission;
 

@@ -88,8 +88,12 @@ constexpr Kernel kKernels[] = {
     {"avx512", cpu::kAvx512BW | cpu::kAvx512Vnni, &avx512_ternary, nullptr},
     {"dense_avx512vbmi", cpu::kAvx512BW | cpu::kAvx512Vnni | cpu::kAvx512Vbmi, nullptr,
      &avx512vbmi_dense},
+    {"avx512dual", cpu::kAvx512BW | cpu::kAvx512Vnni, &avx512dual_ternary, nullptr},
+    {"dense_avx512gfni", cpu::kAvx512BW | cpu::kAvx512Vnni | cpu::kAvx512Vbmi | cpu::kGfni, nullptr,
+     &avx512gfni_dense},
     {"amx", cpu::kAvx512BW | cpu::kAvx512Vnni | AmxEmulator::kFeatures, &amx_ternary, nullptr},
-    {"dense_amxvbmi", cpu::kAvx512BW | cpu::kAvx512Vnni | cpu::kAvx512Vbmi | AmxEmulator::kFeatures,
+    {"dense_amxvbmi",
+     cpu::kAvx512BW | cpu::kAvx512Vnni | cpu::kAvx512Vbmi | cpu::kGfni | AmxEmulator::kFeatures,
      nullptr, &amxvbmi_dense},
 #elif defined(__aarch64__)
     {"neon", cpu::kDotProd, &neon_ternary, nullptr},
@@ -123,7 +127,7 @@ TEST_P(TernaryKernel, RandomOnOddShapes) {
   const Fill code = [&](int64_t) { return static_cast<int8_t>(int(draw.below(255)) - 127); };
   // 960 columns are a panel of many rows, 80 a block of T1.6.
   for (const int64_t columns : {1, 63, 64, 65, 127, 256, 320, 959, 961, 1985}) {
-    for (const int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 17}) {
+    for (const int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 17, 33}) {
       for (const int64_t strips : {1, 4, 6}) {
         SCOPED_TRACE(testing::Message() << "seed 11, " << columns << " columns, " << rows
                                         << " rows, " << strips << " strips");

@@ -47,6 +47,8 @@ namespace {
 
 #include "kernel/isa/block_lanes_avx512.inl"
 
+constexpr int kPrefetchLocality = 2;  // as block_avx512dual.cc
+
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"
 #include "kernel/isa/tiles.inl"
@@ -382,7 +384,6 @@ void prepare(const BlockDots& job, const Shape& shape, const Reading& codes, con
     const uint8_t* block = job.strip + (group.strip + s) * job.strip_bytes + b * shape.at.bytes;
     Ready& ready = to.strip[s];
     load_scales(shape, block, kAheadOfUnpacking, ready);
-    if constexpr (F::kIntegers) to_float_rows(shape.subs, ready.scales);
     if constexpr (F::kZeros) to_float_rows(shape.subs, ready.offsets);
     codes.unpack(block, F::kZeros ? 0 : shape.offset, ready.codes);
   }
@@ -491,7 +492,7 @@ bool fits(const BlockLayout& layout) {
 }
 
 void dots(const BlockDots& job) {
-  if (job.rows < kTile || !fits(*job.layout)) return avx512_block.dots(job);
+  if (job.rows < kTile || !fits(*job.layout)) return avx512dual_block.dots(job);
   const Reading codes = reading(*job.layout);
   const Shape shape = shape_of(*job.layout, codes.bias);
   load_tile_config(shape.narrow ? kNarrowTiles : kWideTiles);
@@ -500,13 +501,13 @@ void dots(const BlockDots& job) {
 }
 
 void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& to) {
-  avx512_block.quantise(in, width, blocks, to);
+  avx512dual_block.quantise(in, width, blocks, to);
 }
 
-int32_t start_factor(const BlockLayout& layout) { return avx512_block.start_factor(layout); }
+int32_t start_factor(const BlockLayout& layout) { return avx512dual_block.start_factor(layout); }
 
 void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
-  avx512_block.starts(sums, count, factor, to);
+  avx512dual_block.starts(sums, count, factor, to);
 }
 
 }  // namespace

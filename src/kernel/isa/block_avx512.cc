@@ -15,7 +15,8 @@
 // vpbroadcastd; of float scales 12 vcvtdq2ps, 12 vmulps, 12 vfmadd: on two multipliers 60 cycles,
 // of which 48 are the products' (80 % of their peak; 71 measured); integer scales of 16 columns,
 // and minima, cost 6 more.
-// Shifts, additions, conversions and vpandd run beside the multipliers; vpmulld does not.
+// Shifts, additions, conversions and vpandd run beside the multipliers; where they do not:
+// block_avx512dual.cc.
 
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc 12's _mm512_undefined_* are variables initialised with themselves, and it warns about them.
@@ -36,40 +37,11 @@ namespace {
 
 #include "kernel/isa/block_lanes_avx512.inl"
 
-// Two strips side by side: a broadcast serves both. Tiles keep sums and totals in registers:
-// 6 x 2 and 6 x 2 of them; narrow sub-blocks need a third set, packed codes eight vectors of them.
-constexpr int kUnitStrips = 2, kTileVectors = 2;
-constexpr int kUnpackedRows = 6, kNarrowRows = 4, kPackedRows = 6;
+// Two strips a tile: a broadcast serves both, and unpacking is done beside the multipliers.
+constexpr int kPackedRows = 6, kPackedNarrowRows = 4, kPackedVectors = 2;
+constexpr int kPrefetchLocality = 3;
 
-#include "kernel/isa/block_codes.inl"
-#include "kernel/isa/block_scales.inl"
-
-// An unaligned dword that may alias anything.
-typedef int32_t Dword __attribute__((may_alias, aligned(1)));
-
-[[gnu::always_inline]] inline Ints broadcast_codes(const int8_t* codes) {
-  return _mm512_set1_epi32(*reinterpret_cast<const Dword*>(codes));
-}
-
-// In assembly, because gcc 12 copies the accumulator to and fro around the built-in and runs out of
-// registers.
-[[gnu::always_inline]] inline void dot(Ints& total, Ints weights, Ints codes) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(total) : "v"(weights), "v"(codes));
-}
-// The same with the broadcast as part of the instruction.
-[[gnu::always_inline]] inline void dot(Ints& total, Ints weights, const int8_t* codes) {
-  asm("vpdpbusd %2%{1to16%}, %1, %0"
-      : "+v"(total)
-      : "v"(weights), "m"(*reinterpret_cast<const Dword*>(codes)));
-}
-
-#include "kernel/isa/block_vnni.inl"
-
-#include "kernel/isa/block_tile.inl"
-
-#include "kernel/isa/block_units.inl"
-
-#include "kernel/isa/block_quantise.inl"
+#include "kernel/isa/block_avx512.inl"
 
 }  // namespace
 

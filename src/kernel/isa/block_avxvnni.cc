@@ -27,7 +27,8 @@ constexpr bool kSignedCodes = false;  // vpdpbusd takes codes as bytes from 0 to
 
 // Both halves of a strip side by side: a broadcast serves both.
 constexpr int kUnitStrips = 1, kTileVectors = 2;
-constexpr int kUnpackedRows = 4, kNarrowRows = 4, kPackedRows = 4;
+constexpr int kUnpackedRows = 4, kNarrowRows = 4;
+constexpr int kPackedRows = 4, kPackedNarrowRows = 4, kPackedVectors = 2;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"

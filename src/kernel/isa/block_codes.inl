@@ -265,9 +265,13 @@ template <typename Source>
 // blocks are unpacked and then wait for a few rows (measured; less loses up to half at 8 rows).
 constexpr int64_t kAheadOfRow = 6144, kAheadOfUnpacking = 8192;
 
+[[gnu::always_inline]] inline void prefetch_line(const uint8_t* at) {
+  __builtin_prefetch(at, 0, kPrefetchLocality);
+}
+
 template <int64_t kBytes>
 [[gnu::always_inline]] inline void prefetch_lines(const uint8_t* at) {
-  for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(at + line);
+  for (int64_t line = 0; line < kBytes; line += 64) prefetch_line(at + line);
 }
 
 // One block of a strip to 16 quads of stored bytes; what lies `ahead` of it is asked for.

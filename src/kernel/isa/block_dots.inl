@@ -104,7 +104,7 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows>
     const int32_t* starts = in.starts;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < kBlockRuns; ++i, ++scales) {
-      Ints whole[kRows];  // integer scales: sum of scale times dot over the run
+      Floats whole[kRows];  // integer scales: sum of scale times dot over the run
 #pragma GCC unroll 2
       for (int piece = 0; piece < kPieces; ++piece, ++starts, ++sums) {
         const int64_t j = kNarrow ? 2 * i + piece : i >> shape.run_shift;
@@ -112,15 +112,15 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows>
         piece_dots<Source, kDrain, kQuads>(ready, j, part, quad, activations, starts, dot);
         quad += kQuads * Source::kQuadBytes;
         activations += kQuads * 16;
+        const Floats scale = load_floats(&ready.scales[j][lane]);
         if constexpr (kInteger) {
-          const Ints scale = load_ints(&ready.scales[j][lane]);
+          // In floats: the first product fits 24 bits, so the sum is rounded once.
 #pragma GCC unroll 16
           for (int r = 0; r < kRows; ++r) {
-            const Ints scaled = multiply(dot[r], scale);
-            whole[r] = piece == 0 ? scaled : add(whole[r], scaled);
+            const Floats products = to_floats(dot[r]);
+            whole[r] = piece == 0 ? multiply(products, scale) : fused(products, scale, whole[r]);
           }
         } else {
-          const Floats scale = load_floats(&ready.scales[j][lane]);
 #pragma GCC unroll 16
           for (int r = 0; r < kRows; ++r) {
             const Floats product =
@@ -138,7 +138,7 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows>
       if constexpr (kInteger) {
 #pragma GCC unroll 16
         for (int r = 0; r < kRows; ++r)
-          total[r] = fused(to_floats(whole[r]), broadcast_float(scales[r * kBlockRuns]), total[r]);
+          total[r] = fused(whole[r], broadcast_float(scales[r * kBlockRuns]), total[r]);
       }
     }
     if constexpr (kInteger) add_block<kDrain, kNarrow>(ready, lane, total, in.scaled_sums, totals);

@@ -4,6 +4,7 @@
 
 constexpr int kPartBytes = 32;
 constexpr int kParts = 2;
+constexpr int kPrefetchLocality = 3;
 constexpr int kPartLanes = 8;
 // Rows of activations of one pass over a block: as many as keep sums and products in registers.
 constexpr int kTileRows = 4;

@@ -6,6 +6,7 @@ constexpr bool kSignedCodes = true;  // SDOT takes both sides as signed bytes
 
 constexpr int kPartBytes = 16;
 constexpr int kParts = 4;
+constexpr int kPrefetchLocality = 3;
 constexpr int kPartLanes = 4;
 
 using Ints = int32x4_t;

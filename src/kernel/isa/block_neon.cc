@@ -26,7 +26,8 @@ namespace {
 // Tiles keep sums and totals in registers: 4 x 2 and 4 x 2 of them beside eight of weights; narrow
 // sub-blocks need a third set.
 constexpr int kUnitStrips = 1, kTileVectors = 2;
-constexpr int kUnpackedRows = 4, kNarrowRows = 3, kPackedRows = 4;
+constexpr int kUnpackedRows = 4, kNarrowRows = 3;
+constexpr int kPackedRows = 4, kPackedNarrowRows = 3, kPackedVectors = 2;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"

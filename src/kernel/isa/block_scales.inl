@@ -2,9 +2,8 @@
 
 // One block of a strip made ready.
 struct Ready {
-  // Floats, or int32 where the format has integer scales.
-  alignas(64) int32_t scales[16][kBlockStripRows];
-  alignas(64) int32_t minima[16][kBlockStripRows];  // floats
+  alignas(64) float scales[16][kBlockStripRows];
+  alignas(64) float minima[16][kBlockStripRows];
   // Zero points: what is added to the stored bytes of each sub-block.
   alignas(64) int32_t offsets[16][kBlockStripRows];
   alignas(64) float supers[2][kBlockStripRows];  // that of the minima negated
@@ -53,7 +52,7 @@ template <typename Store>
 }
 
 [[gnu::always_inline]] inline void load_f16_rows(int64_t subs, const uint8_t* from,
-                                                 int32_t (*to)[kBlockStripRows]) {
+                                                 float (*to)[kBlockStripRows]) {
   for_parts(
       subs, [&](int64_t j, int lane, int64_t index) __attribute__((always_inline)) {
         store_floats(&to[j][lane], load_f16(from + 2 * index));
@@ -77,7 +76,7 @@ template <typename Store>
   const uint8_t* scales = block + shape.at.scales;
   for_parts(
       shape.subs, [&](int64_t j, int lane, int64_t index) __attribute__((always_inline)) {
-        store_ints(&ready.scales[j][lane], load_signed_bytes(scales + index));
+        store_floats(&ready.scales[j][lane], to_floats(load_signed_bytes(scales + index)));
       });
   const bool has_minima = shape.scales == BlockScales::integer_minima;
   load_integer_supers(shape, block, has_minima, ready);
@@ -85,8 +84,7 @@ template <typename Store>
   const uint8_t* minima = block + shape.at.minima;
   for_parts(
       shape.subs, [&](int64_t j, int lane, int64_t index) __attribute__((always_inline)) {
-        store_floats(reinterpret_cast<float*>(&ready.minima[j][lane]),
-                     to_floats(load_bytes(minima + index)));
+        store_floats(&ready.minima[j][lane], to_floats(load_bytes(minima + index)));
       });
 }
 

@@ -63,13 +63,13 @@ void unpack_panel(const uint8_t* strip, int64_t first, int64_t columns, uint8_t*
   for (; k < columns; k += 16, from += 64, out += 256) store_pairs(_mm512_loadu_si512(from), out);
 }
 
-void vector_dots(const TernaryDots& job) { avx512vbmi_dense.dots(job); }
+void vector_dots(const TernaryDots& job) { avx512gfni_dense.dots(job); }
 
 #include "kernel/isa/ternary_tiles.inl"
 
 }  // namespace
 
 constinit const DenseTernary amxvbmi_dense = {
-    .name = "amx-int8-vbmi", .needs_vbmi = true, .dots = tile_dots};
+    .name = "amx-int8-vbmi", .needs_vbmi = true, .needs_gfni = true, .dots = tile_dots};
 
 }  // namespace bittern::kernel

@@ -55,6 +55,6 @@ void dense_dots(const TernaryDots& job) {
 }  // namespace
 
 constinit const DenseTernary scalar_dense = {
-    .name = "scalar", .needs_vbmi = false, .dots = dense_dots};
+    .name = "scalar", .needs_vbmi = false, .needs_gfni = false, .dots = dense_dots};
 
 }  // namespace bittern::kernel

@@ -11,6 +11,9 @@
   return result;
 }
 
+// Rows of the result lie far apart: the processor foresees none of them.
+constexpr int64_t kRowsAhead = 8;
+
 void ternary_scale(const TernaryScale& job) {
   const Lanes scales = load(job.scales);
   const Lanes bias = job.bias == nullptr ? broadcast(0.0f) : load_first(job.bias, job.outputs);
@@ -18,6 +21,7 @@ void ternary_scale(const TernaryScale& job) {
     Lanes value = load_dots(job.dots + m * kStripRows) * broadcast(job.inverse_scales[m]) * scales;
     if (job.bias != nullptr) value = value + bias;
     float* out = job.out + m * job.stride;
+    __builtin_prefetch(out + kRowsAhead * job.stride, 1);
     if (job.outputs == kStripRows) {
       store(out, value);
     } else {
