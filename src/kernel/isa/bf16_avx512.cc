@@ -23,6 +23,8 @@ namespace {
 
 constexpr int kTileStrips = 2, kTileRows = 12;
 constexpr int kFewStrips = 4, kFewRows = 6;
+// Decoding a line takes 4 of 52 slots of a tile, less than reading it back decoded.
+constexpr int64_t kDirectRows = INT64_MAX;
 
 #include "kernel/isa/bf16_encode.inl"
 

@@ -2,10 +2,11 @@
 // lanes_*.inl: a bf16 is the upper half of a float, so a line of weights is two
 // vectors after a mask and a shift, the odd columns and the even ones.
 //
-// The ISA file sets kTileStrips x kTileRows, the tile of many rows, and kFewStrips x kFewRows.
-// Many rows: a panel of kColumns columns of all strips is decoded once, then every tile of rows,
-// decoded in its turn, passes over the strips. Few rows decode each line in registers, once. Totals
-// wait in scratch between panels.
+// The ISA file sets kTileStrips x kTileRows, the tile of many rows, kFewStrips x kFewRows, and
+// kDirectRows, up to which lines are decoded in registers.
+// More rows: a panel of kColumns columns of all strips is decoded once, then every tile of rows,
+// decoded in its turn, passes over the strips. Fewer decode each line in registers, once for every
+// tile: lines come from memory meanwhile, not all before. Totals wait in scratch between panels.
 //
 // The unit for bf16 flushes denormals; here MXCSR does, for the length of a call (elsewhere the ISA
 // file defines bf16_dots).
@@ -151,7 +152,8 @@ void all_strips(const Bf16Dots& job, Panel panel, int64_t rows) {
 
 [[gnu::noinline]] void multiply(const Bf16Dots& job) {
   const bool few = job.rows <= kFewRows;
-  const int64_t tile_rows = few ? kFewRows : kTileRows;
+  const bool direct = job.rows <= kDirectRows;
+  const int64_t most = few ? kFewRows : kTileRows;
   float* weights = job.scratch + kBf16Rows * kTotals;
   float* inputs = weights + kBf16Strips * kStripFloats;
   for (int64_t i = 0; i < job.rows * kTotals; i += kLanes) store(job.scratch + i, broadcast(0.0f));
@@ -163,18 +165,25 @@ void all_strips(const Bf16Dots& job, Panel panel, int64_t rows) {
                    .inputs = inputs,
                    .pairs = (job.columns - k < kColumns ? job.columns - k : kColumns) / 2,
                    .totals = job.scratch};
-    for (int64_t s = 0; !few && s < job.strip_count; ++s)
+    for (int64_t s = 0; !direct && s < job.strip_count; ++s)
       decode_weights(panel.lines + s * strip_bytes, panel.pairs, weights + s * kStripFloats);
     const uint16_t* codes = job.codes + k / kBf16Panel * job.pitch * kBf16Panel + k % kBf16Panel;
-    for (int64_t row = 0; row < job.rows; row += tile_rows) {
-      const int64_t rows = job.rows - row < tile_rows ? job.rows - row : tile_rows;
+    int64_t row = 0;
+    for (int64_t left = (job.rows + most - 1) / most; left > 0; --left) {
+      // Tiles that decode are alike in size; of the others as many as can be are whole.
+      const int64_t rows = direct     ? (job.rows - row + left - 1) / left
+                           : left > 1 ? most
+                                      : job.rows - row;
       decode_inputs(codes + row * kBf16Panel, rows, panel.pairs, inputs);
       if (few) {
         all_strips<false, kFewStrips, kFewRows>(job, panel, rows);
+      } else if (direct) {
+        all_strips<false, kTileStrips, kTileRows>(job, panel, rows);
       } else {
         all_strips<true, kTileStrips, kTileRows>(job, panel, rows);
       }
-      panel.totals += tile_rows * kTotals;
+      panel.totals += rows * kTotals;
+      row += rows;
     }
   }
 }

@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kTileStrips = 1, kTileRows = 5;
 constexpr int kFewStrips = 1, kFewRows = 4;
+constexpr int64_t kDirectRows = kFewRows;
 
 #include "kernel/isa/bf16_encode.inl"
 
