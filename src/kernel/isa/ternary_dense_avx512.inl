@@ -4,6 +4,7 @@
 //   plane_codes(line, p)    the codes of plane p of a line of T2, two bits a byte
 //   top_codes(bytes)        the two highest bits of each byte, likewise
 //   kPrefetchBytes          how far ahead a strip that is read alone is asked for
+//   kStripsOfOneRow, kStripsOfTwoRows   how many strips one or two rows read side by side
 //   kDecodesAhead           whether a pass decodes a line before the products of the one before it
 //
 // A 64-byte line holds 16 rows x 20 columns, five codes a byte (pack.h, ternary_t16.inl); decoding
@@ -225,5 +226,32 @@ template <int kStrips, int kRows = kMostRows>
 #pragma GCC unroll 8
     for (int j = 0; j < kRows; ++j)
       store_dwords(job.out + ((strip + s) * job.rows + row + j) * kStripRows, total[s][j]);
+  }
+}
+
+// All rows of a job, more than four, times kStrips strips: the file's own.
+template <int kStrips>
+void strips_times_all(const TernaryDots& job, int64_t strip);
+
+void many_rows(const TernaryDots& job) {
+  int64_t strip = 0;
+  for (; strip + 2 <= job.strip_count; strip += 2) strips_times_all<2>(job, strip);
+  if (strip < job.strip_count) strips_times_all<1>(job, strip);
+}
+
+void dense_dots(const TernaryDots& job) {
+  switch (job.rows) {
+    case 0:
+      return;
+    case 1:
+      return few_rows<1, kStripsOfOneRow>(job);
+    case 2:
+      return few_rows<2, kStripsOfTwoRows>(job);
+    case 3:
+      return few_rows<3>(job);
+    case 4:
+      return few_rows<4>(job);
+    default:
+      return many_rows(job);
   }
 }

@@ -30,6 +30,7 @@ namespace {
 
 constexpr int64_t kPrefetchBytes = 6144;  // as in ternary_avx512.cc
 constexpr bool kDecodesAhead = false;
+constexpr int kStripsOfOneRow = 1, kStripsOfTwoRows = 1;
 
 [[gnu::always_inline]] inline Vector plane_codes(Vector line, int plane) {
   return mask_plane(plane == 0 ? line : _mm512_srli_epi16(line, 2 * plane), 0);
@@ -47,29 +48,6 @@ void strips_times_all(const TernaryDots& job, int64_t strip) {
     const int64_t rows = (job.rows - row + left - 1) / left;
     strips_times_rows<kStrips>(job, strip, row, rows);
     row += rows;
-  }
-}
-
-void many_rows(const TernaryDots& job) {
-  int64_t strip = 0;
-  for (; strip + 2 <= job.strip_count; strip += 2) strips_times_all<2>(job, strip);
-  if (strip < job.strip_count) strips_times_all<1>(job, strip);
-}
-
-void dense_dots(const TernaryDots& job) {
-  switch (job.rows) {
-    case 0:
-      return;
-    case 1:
-      return few_rows<1>(job);
-    case 2:
-      return few_rows<2>(job);
-    case 3:
-      return few_rows<3>(job);
-    case 4:
-      return few_rows<4>(job);
-    default:
-      return many_rows(job);
   }
 }
 
