@@ -73,7 +73,6 @@ template <int kBits>
   return _mm256_or_si256(low, _mm256_and_si256(is_set, value));
 }
 
-[[gnu::always_inline]] inline Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
 [[gnu::always_inline]] inline Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
 [[gnu::always_inline]] inline Ints multiply(Ints a, Ints b) { return _mm256_mullo_epi32(a, b); }
 [[gnu::always_inline]] inline Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }

@@ -59,7 +59,6 @@ template <int kBits>
   return _mm512_mask_or_epi32(low, _cvtu32_mask16(bits), low, value);
 }
 
-[[gnu::always_inline]] inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 [[gnu::always_inline]] inline Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
 [[gnu::always_inline]] inline Ints multiply(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
 [[gnu::always_inline]] inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }

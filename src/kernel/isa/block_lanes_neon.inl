@@ -76,7 +76,6 @@ template <int kBits>
   return vorrq_s32(low, vandq_s32(vreinterpretq_s32_u32(vtstq_u32(spread, own)), value));
 }
 
-[[gnu::always_inline]] inline Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
 [[gnu::always_inline]] inline Floats add(Floats a, Floats b) { return vaddq_f32(a, b); }
 [[gnu::always_inline]] inline Ints subtract(Ints a, Ints b) { return vsubq_s32(a, b); }
 [[gnu::always_inline]] inline Ints multiply(Ints a, Ints b) { return vmulq_s32(a, b); }
