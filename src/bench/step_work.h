@@ -43,7 +43,8 @@ StepWork work_of_step(const model::Model& model, backend::KvType kv_type,
 // A product of `rows` rows with one linear layer.
 StepWork work_of_linear(const backend::Linear& linear, double rows);
 
-// By the name that Linear::kernel gives: "ternary/avx512-vnni", "float/avx512".
+// By the name that Linear::kernel gives: "ternary/avx512-vnni", "float/avx512". Kernels of bf16
+// without an instruction for it ("bf16/avx512") count as float32.
 Arithmetic arithmetic_of_kernel(std::string_view kernel);
 
 // The least time that the limits allow: memory and arithmetic side by side. Zero parts where a

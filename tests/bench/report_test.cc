@@ -13,6 +13,7 @@
 #include "bench/kernel_probe.h"
 #include "bench/plot.h"
 #include "bench/read_streams.h"
+#include "bench/step_work.h"
 #include "kernel/select.h"
 
 namespace bittern::bench {
@@ -39,6 +40,22 @@ TEST(Limits, MeasuresEveryLoopThatTheMachineHas) {
     EXPECT_EQ(row.selected, row.isa == "scalar" || row.isa == "avx2") << row.name;
   }
   EXPECT_EQ(got, expected);
+}
+
+// Two tables of the same instructions have the same limits.
+TEST(Limits, BothTablesOfAvx512MayUseTheSameLoops) {
+  const Limits one = quick_limits("avx512"), other = quick_limits("avx512dual");
+  ASSERT_EQ(one.compute.size(), other.compute.size());
+  for (size_t i = 0; i < one.compute.size(); ++i)
+    EXPECT_EQ(one.compute[i].selected, other.compute[i].selected) << one.compute[i].name;
+}
+
+TEST(StepWork, ArithmeticIsThatOfTheKernelsInstructions) {
+  EXPECT_EQ(arithmetic_of_kernel("bf16/avx512-bf16"), Arithmetic::bfloat16);
+  EXPECT_EQ(arithmetic_of_kernel("bf16/amx-bf16"), Arithmetic::bfloat16);
+  EXPECT_EQ(arithmetic_of_kernel("bf16/avx512"), Arithmetic::float32);
+  EXPECT_EQ(arithmetic_of_kernel("float/avx512"), Arithmetic::float32);
+  EXPECT_EQ(arithmetic_of_kernel("block/avx512-vnni-dual"), Arithmetic::int8);
 }
 
 TEST(Limits, ABestRateIsOneThatTheKernelsMayUse) {
