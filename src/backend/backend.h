@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "codec/tensor_view.h"
+#include "kernel/block_start.h"
 
 namespace bittern {
 class FileMap;
@@ -152,9 +153,9 @@ struct Activations {
   float* block_scales = nullptr;       // block_quantised: [blocks, count, kBlockRuns]
   int32_t* block_sums = nullptr;       // block_quantised: [blocks, count, kBlockSums]
   float* block_scaled_sums = nullptr;  // likewise
-  // Likewise, the sums times `block_factor`, where there is one: made when layers need them.
+  // Likewise, what the products of layers that start so start from: made when layers need them.
   int32_t* block_starts = nullptr;
-  std::optional<int32_t> block_factor;
+  std::optional<kernel::BlockStart> block_start;
 
   void written() { quantised = block_quantised = rounded = false; }
   // `rows` rows of `columns` values are about to be written.
@@ -167,7 +168,7 @@ struct Activations {
   void coded(Codes codes_made) {
     quantised = codes_made == Codes::row;
     block_quantised = codes_made == Codes::block;
-    block_factor.reset();
+    block_start.reset();
     rounded = codes_made == Codes::bf16;
   }
 };

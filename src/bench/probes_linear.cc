@@ -264,7 +264,8 @@ constexpr KernelProbe kProbes[] = {
      {8, 2560},
      {1, 256},
      [](const Table& t, ProbeData& d, const Shape& s) {
-       t.block->starts(d.sums.data(), s.rows * block_sums(s), -8, d.dots.data());
+       t.block->starts(d.sums.data(), s.rows * block_sums(s),
+                       kernel::BlockStart{-8, kernel::kFloatBase}, d.dots.data());
      },
      [](const Shape& s) { return 8.0 * static_cast<double>(s.rows * block_sums(s)); },
      no_operations},

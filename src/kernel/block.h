@@ -46,6 +46,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernel/block_start.h"
+
 namespace bittern::kernel {
 
 inline constexpr int64_t kBlockColumns = 256;
@@ -100,8 +102,8 @@ struct BlockRows {
   float* scales;       // [blocks, pitch, kBlockRuns]
   int32_t* sums;       // [blocks, pitch, kBlockSums]
   float* scaled_sums;  // [blocks, pitch, kBlockSums]: times the scale of their run
-  // [blocks, pitch, kBlockSums]: the sums times BlockKernels::start_factor() of the layout, from
-  // which products start. Layouts with minima do not read them; null for quantise() alone.
+  // [blocks, pitch, kBlockSums]: what products start from, made of the sums by
+  // BlockKernels::starts(). Layouts with minima do not read them; null for quantise() alone.
   int32_t* starts;
   int64_t pitch;  // rows in all
 
@@ -139,11 +141,12 @@ struct BlockKernels {
   // is below 1e-30 is stored as zeros with scale 0.
   void (*quantise)(const float* in, int64_t width, int64_t blocks, const BlockRows& to);
   // What these kernels multiply is the stored code, or a byte near it: the weight is that plus
-  // this, for layouts without minima. 1 where sub-blocks have zero points.
-  using StartFactor = int32_t(const BlockLayout&);
-  StartFactor* start_factor;
-  // to[i] = sums[i] * factor
-  void (*starts)(const int32_t* sums, int64_t count, int32_t factor, int32_t* to);
+  // the factor of this, for layouts without minima. {1, 0} where sub-blocks have zero points.
+  using Start = BlockStart(const BlockLayout&);
+  Start* start;
+  // From `count` sums, those of whole blocks: to[i] = sums[i] * factor, plus the base for pieces of
+  // 16 columns with which a run begins and for pieces of 32.
+  void (*starts)(const int32_t* sums, int64_t count, BlockStart start, int32_t* to);
 };
 
 // Whether products of a layout begin with starts.

@@ -36,7 +36,7 @@ class BlockBuffers {
   }
   // What products of `layout` start from; once the rows are there, before its products.
   void make_starts(const BlockKernels& kernels, const BlockLayout& layout) {
-    kernels.starts(sums_.data(), static_cast<int64_t>(sums_.size()), kernels.start_factor(layout),
+    kernels.starts(sums_.data(), static_cast<int64_t>(sums_.size()), kernels.start(layout),
                    starts_.data());
   }
 

@@ -70,8 +70,7 @@ std::vector<float> run(const BlockKernels& kernels, const Strips& strips, const 
   const int64_t stride = outputs + 3;
   const Guarded<float> out(rows.count * stride - 3);
   const Guarded<int32_t> starts(rows.sums.size());
-  kernels.starts(rows.sums.data(), rows.sums.size(), kernels.start_factor(*strips.layout),
-                 starts.data());
+  kernels.starts(rows.sums.data(), rows.sums.size(), kernels.start(*strips.layout), starts.data());
   for (int64_t i = 0; i < out.size(); ++i) out[i] = -77.0f;
   kernels.dots({.layout = strips.layout,
                 .strip = strips.bytes.data(),

@@ -52,7 +52,7 @@ std::vector<float> run(const BlockKernels& kernels, const BlockLayout& layout,
   Guarded<float> out(shape.rows == 0 ? 0 : shape.rows * stride - 3);
   for (int64_t i = 0; i < out.size(); ++i) out[i] = -77.0f;
   const Guarded<int32_t> starts(rows.sums.size());
-  kernels.starts(rows.sums.data(), rows.sums.size(), kernels.start_factor(layout), starts.data());
+  kernels.starts(rows.sums.data(), rows.sums.size(), kernels.start(layout), starts.data());
   kernels.dots({.layout = &layout,
                 .strip = strip.data(),
                 .strips = shape.strips(),

@@ -143,7 +143,7 @@ std::vector<float> run_block(const BlockKernels& kernels, const BlockLayout& lay
   const int64_t blocks = block_count(shape.columns);
   Guarded<float> out(std::vector<float>(static_cast<size_t>(shape.rows * stride), -77.0f));
   const Guarded<int32_t> starts(in.sums.size());
-  kernels.starts(in.sums.data(), in.sums.size(), kernels.start_factor(layout), starts.data());
+  kernels.starts(in.sums.data(), in.sums.size(), kernels.start(layout), starts.data());
   const BlockRows rows = {in.codes.data(),       in.scales.data(), in.sums.data(),
                           in.scaled_sums.data(), starts.data(),    pitch};
   kernels.dots({.layout = &layout,
@@ -239,13 +239,16 @@ void block_starts(const Table& table) {
     Guarded<int32_t> sums(count);
     for (int64_t i = 0; i < count; ++i)
       sums[i] = static_cast<int32_t>(draw.below(2 * 32 * 127 + 1)) - 32 * 127;
-    for (const int32_t factor : {0, 1, -1, -8, -128, 128}) {
+    for (const BlockStart start :
+         {BlockStart{}, BlockStart{1, 0}, BlockStart{-1, kFloatBase}, BlockStart{-8, 0},
+          BlockStart{-128, kFloatBase}, BlockStart{128, 0}}) {
       const auto run = [&](const BlockKernels& kernels) {
         Guarded<int32_t> starts(count);
-        kernels.starts(sums.data(), count, factor, starts.data());
+        kernels.starts(sums.data(), count, start, starts.data());
         return starts.values();
       };
-      ASSERT_EQ(run(*table.block), run(scalar_block)) << blocks << " blocks, factor " << factor;
+      ASSERT_EQ(run(*table.block), run(scalar_block))
+          << blocks << " blocks, factor " << start.factor << ", base " << start.base;
     }
   }
 }

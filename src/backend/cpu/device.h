@@ -46,7 +46,7 @@ class CpuLinear final : public Linear {
   // Block: how the strips lie.
   const kernel::BlockLayout* block = nullptr;
   // Of its kernels, unless products of the layout do without starts.
-  std::optional<int32_t> start_factor;
+  std::optional<kernel::BlockStart> start;
   // Real: the tensor where it lies; the format that kernels read there, or else how a row is
   // decoded first (null: by the codec).
   TensorView weight;
@@ -61,12 +61,15 @@ class CpuLinear final : public Linear {
   std::unique_ptr<CpuLinear> coarse;
 };
 
+// What starts that are the sums themselves are made with: they are not made.
+inline constexpr kernel::BlockStart kSums = {.factor = 1, .base = 0};
+
 inline kernel::BlockRows block_rows(const Activations& in) {
   return {in.codes,
           in.block_scales,
           in.block_sums,
           in.block_scaled_sums,
-          in.block_factor == 1 ? in.block_sums : in.block_starts,
+          in.block_start == kSums ? in.block_sums : in.block_starts,
           in.count};
 }
 
@@ -195,7 +198,7 @@ class CpuBackend final : public Backend {
   void code_row(Activations& out, Codes codes, int64_t row) const;
   void quantise(Activations& in);
   void quantise_blocks(Activations& in);
-  void make_starts(int32_t factor, Activations& in);
+  void make_starts(const kernel::BlockStart& start, Activations& in);
   struct Together;
   void linears_together(std::span<const LinearCall> calls, const Together& together,
                         Activations& in);

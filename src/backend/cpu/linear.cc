@@ -102,21 +102,21 @@ void CpuBackend::quantise(Activations& in) {
 // from the same numbers.
 struct CpuBackend::Together {
   Family family;
-  int32_t start_factor;
-  int32_t otherwise;  // with which calls go that need no starts
+  kernel::BlockStart start;
+  kernel::BlockStart otherwise;  // with which calls go that need no starts
 
   bool has(const CpuLinear& weights) const {
-    return weights.family == family && weights.start_factor.value_or(otherwise) == start_factor;
+    return weights.family == family && weights.start.value_or(otherwise) == start;
   }
 };
 
 void CpuBackend::linears(std::span<const LinearCall> calls, Activations& in) {
-  int32_t otherwise = 1;  // the sums themselves, which are there
+  kernel::BlockStart otherwise = kSums;  // which are there
   for (size_t i = calls.size(); i-- > 0;)
-    otherwise = weights_of(calls[i]).start_factor.value_or(otherwise);
+    otherwise = weights_of(calls[i]).start.value_or(otherwise);
   for (size_t i = 0; i < calls.size(); ++i) {
     const CpuLinear& weights = weights_of(calls[i]);
-    const Together together = {weights.family, weights.start_factor.value_or(otherwise), otherwise};
+    const Together together = {weights.family, weights.start.value_or(otherwise), otherwise};
     const auto before = calls.first(i);
     const bool done = std::any_of(before.begin(), before.end(), [&](const LinearCall& call) {
       return together.has(weights_of(call));
@@ -138,7 +138,7 @@ void CpuBackend::linears_together(std::span<const LinearCall> calls, const Toget
   if (family == Family::ternary && !in.quantised) quantise(in);
   if (family == Family::bf16 && !in.rounded) round_to_bf16(in);
   if (family == Family::block && !in.block_quantised) quantise_blocks(in);
-  if (family == Family::block) make_starts(together.start_factor, in);
+  if (family == Family::block) make_starts(together.start, in);
   const int64_t step = rows_of_task(family, in.count, in.width);
   const int64_t runs = (in.count + step - 1) / step;
   const int64_t group = strips_of_task(family, strips, pool_.thread_count());

@@ -35,7 +35,7 @@ void CpuBackend::pack_block(const LinearSource& source, const kernel::BlockLayou
   const int64_t columns = linear.in_size;
   linear.family = Family::block;
   linear.block = &layout;
-  if (kernel::has_starts(layout)) linear.start_factor = table_.block->start_factor(layout);
+  if (kernel::has_starts(layout)) linear.start = table_.block->start(layout);
   linear.wants = Codes::block;
   linear.scale = source.weight->scale;
   linear.layout = std::string(codec::get(source.weight->codec).name);
@@ -59,15 +59,15 @@ void CpuBackend::quantise_blocks(Activations& in) {
   in.coded(Codes::block);
 }
 
-void CpuBackend::make_starts(int32_t factor, Activations& in) {
-  if (in.block_factor == factor) return;
-  in.block_factor = factor;
-  if (factor == 1) return;  // they are the sums
+void CpuBackend::make_starts(const kernel::BlockStart& start, Activations& in) {
+  if (in.block_start == start) return;
+  in.block_start = start;
+  if (start == kSums) return;
   const int64_t count = code_blocks(in.width) * in.count * kCodeBlockSums;
   const int64_t step = kCodeBlockSums * 256;
   run(count, (count + step - 1) / step, [&](int64_t task, int) {
     const int64_t first = task * step;
-    table_.block->starts(in.block_sums + first, std::min(step, count - first), factor,
+    table_.block->starts(in.block_sums + first, std::min(step, count - first), start,
                          in.block_starts + first);
   });
 }

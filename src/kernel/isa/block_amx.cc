@@ -504,14 +504,14 @@ void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& t
   avx512dual_block.quantise(in, width, blocks, to);
 }
 
-int32_t start_factor(const BlockLayout& layout) { return avx512dual_block.start_factor(layout); }
+BlockStart start(const BlockLayout& layout) { return avx512dual_block.start(layout); }
 
-void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
-  avx512dual_block.starts(sums, count, factor, to);
+void make_starts(const int32_t* sums, int64_t count, BlockStart start, int32_t* to) {
+  avx512dual_block.starts(sums, count, start, to);
 }
 
 }  // namespace
 
-constinit const BlockKernels amx_block = {"amx-int8", dots, quantise, start_factor, make_starts};
+constinit const BlockKernels amx_block = {"amx-int8", dots, quantise, start, make_starts};
 
 }  // namespace bittern::kernel

@@ -77,6 +77,6 @@ template <Range kRange>
 
 }  // namespace
 
-constinit const BlockKernels avx2_block = {"avx2", dots, quantise, start_factor, make_starts};
+constinit const BlockKernels avx2_block = {"avx2", dots, quantise, start, make_starts};
 
 }  // namespace bittern::kernel

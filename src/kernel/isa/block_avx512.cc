@@ -45,7 +45,6 @@ constexpr int kPrefetchLocality = 3;
 
 }  // namespace
 
-constinit const BlockKernels avx512_block = {"avx512-vnni", dots, quantise, start_factor,
-                                             make_starts};
+constinit const BlockKernels avx512_block = {"avx512-vnni", dots, quantise, start, make_starts};
 
 }  // namespace bittern::kernel

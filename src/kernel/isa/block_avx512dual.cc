@@ -35,7 +35,7 @@ constexpr int kPrefetchLocality = 2;
 
 }  // namespace
 
-constinit const BlockKernels avx512dual_block = {"avx512-vnni-dual", dots, quantise, start_factor,
+constinit const BlockKernels avx512dual_block = {"avx512-vnni-dual", dots, quantise, start,
                                                  make_starts};
 
 }  // namespace bittern::kernel

@@ -48,7 +48,6 @@ constexpr int kPackedRows = 4, kPackedNarrowRows = 4, kPackedVectors = 2;
 
 }  // namespace
 
-constinit const BlockKernels avxvnni_block = {"avx-vnni", dots, quantise, start_factor,
-                                              make_starts};
+constinit const BlockKernels avxvnni_block = {"avx-vnni", dots, quantise, start, make_starts};
 
 }  // namespace bittern::kernel

@@ -60,12 +60,14 @@ template <Drain kDrain, bool kNarrow, int kRows>
 
 // The products of piece `j` with kRows rows: kQuads quads from `quad` on.
 template <typename Source, Drain kDrain, int kQuads, int kRows>
-[[gnu::always_inline]] inline void piece_dots(const Ready& ready, int64_t offset_row, int part,
-                                              const uint8_t* quad, const int8_t* activations,
-                                              const int32_t* starts, Ints (&dot)[kRows]) {
+[[gnu::always_inline]] inline void piece_dots(const Ready& ready, int64_t offset_row, bool first,
+                                              int part, const uint8_t* quad,
+                                              const int8_t* activations, const int32_t* starts,
+                                              Ints (&dot)[kRows]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    dot[r] = has_minima(kDrain) ? zero_ints() : broadcast_int(starts[r * kBlockSums]);
+    const int32_t base = has_integers(kDrain) && first ? kFloatBase : 0;
+    dot[r] = broadcast_int(has_minima(kDrain) ? base : starts[r * kBlockSums]);
     if constexpr (kDrain == Drain::floats_zeros)
       dot[r] = multiply(dot[r], load_ints(&ready.offsets[offset_row][part * kPartLanes]));
   }
@@ -109,16 +111,19 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows>
       for (int piece = 0; piece < kPieces; ++piece, ++starts, ++sums) {
         const int64_t j = kNarrow ? 2 * i + piece : i >> shape.run_shift;
         Ints dot[kRows];
-        piece_dots<Source, kDrain, kQuads>(ready, j, part, quad, activations, starts, dot);
+        piece_dots<Source, kDrain, kQuads>(ready, j, piece == 0, part, quad, activations, starts,
+                                           dot);
         quad += kQuads * Source::kQuadBytes;
         activations += kQuads * 16;
         const Floats scale = load_floats(&ready.scales[j][lane]);
         if constexpr (kInteger) {
-          // In floats: the first product fits 24 bits, so the sum is rounded once.
+          // In floats: a first product is one already, kFloatOffset too large, and fits 24 bits, so
+          // the sum is rounded once.
+          const Floats lower = multiply(scale, broadcast_float(-kFloatOffset));
 #pragma GCC unroll 16
           for (int r = 0; r < kRows; ++r) {
-            const Floats products = to_floats(dot[r]);
-            whole[r] = piece == 0 ? multiply(products, scale) : fused(products, scale, whole[r]);
+            whole[r] = piece == 0 ? fused(as_floats(dot[r]), scale, lower)
+                                  : fused(to_floats(dot[r]), scale, whole[r]);
           }
         } else {
 #pragma GCC unroll 16

@@ -78,6 +78,8 @@ template <int kBits>
 [[gnu::always_inline]] inline Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
 [[gnu::always_inline]] inline Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
 [[gnu::always_inline]] inline Floats to_floats(Ints value) { return _mm256_cvtepi32_ps(value); }
+// The bits of a number as those of a float.
+[[gnu::always_inline]] inline Floats as_floats(Ints bits) { return _mm256_castsi256_ps(bits); }
 [[gnu::always_inline]] inline Floats fused(Floats a, Floats b, Floats c) {
   return _mm256_fmadd_ps(a, b, c);
 }

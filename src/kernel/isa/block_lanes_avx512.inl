@@ -64,6 +64,8 @@ template <int kBits>
 [[gnu::always_inline]] inline Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 [[gnu::always_inline]] inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
 [[gnu::always_inline]] inline Floats to_floats(Ints value) { return _mm512_cvtepi32_ps(value); }
+// The bits of a number as those of a float.
+[[gnu::always_inline]] inline Floats as_floats(Ints bits) { return _mm512_castsi512_ps(bits); }
 [[gnu::always_inline]] inline Floats fused(Floats a, Floats b, Floats c) {
   return _mm512_fmadd_ps(a, b, c);
 }

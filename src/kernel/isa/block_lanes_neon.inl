@@ -81,6 +81,8 @@ template <int kBits>
 [[gnu::always_inline]] inline Ints multiply(Ints a, Ints b) { return vmulq_s32(a, b); }
 [[gnu::always_inline]] inline Floats multiply(Floats a, Floats b) { return vmulq_f32(a, b); }
 [[gnu::always_inline]] inline Floats to_floats(Ints value) { return vcvtq_f32_s32(value); }
+// The bits of a number as those of a float.
+[[gnu::always_inline]] inline Floats as_floats(Ints bits) { return vreinterpretq_f32_s32(bits); }
 [[gnu::always_inline]] inline Floats fused(Floats a, Floats b, Floats c) {
   return vfmaq_f32(c, a, b);
 }

@@ -70,6 +70,6 @@ template <typename Source, int kPart, int kRows, int kVectors>
 
 }  // namespace
 
-constinit const BlockKernels neon_block = {"neon", dots, quantise, start_factor, make_starts};
+constinit const BlockKernels neon_block = {"neon", dots, quantise, start, make_starts};
 
 }  // namespace bittern::kernel

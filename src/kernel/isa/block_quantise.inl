@@ -29,15 +29,18 @@ void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& t
   }
 }
 
-int32_t start_factor(const BlockLayout& layout) {
-  if (layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros) return 1;
-  return shape_of(layout, bias_of(codes_of(layout))).offset;
+BlockStart start(const BlockLayout& layout) {
+  if (layout.scales == BlockScales::f16_zeros || layout.scales == BlockScales::bf16_zeros)
+    return {1, 0};
+  const int32_t factor = shape_of(layout, bias_of(codes_of(layout))).offset;
+  return {factor, layout.scales == BlockScales::integer ? kFloatBase : 0};
 }
 
-void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
-  const Ints factors = broadcast_int(factor);
-  int64_t i = 0;
-  for (; i + kPartLanes <= count; i += kPartLanes)
-    store_ints(to + i, multiply(load_ints(sums + i), factors));
-  for (; i < count; ++i) to[i] = sums[i] * factor;
+void make_starts(const int32_t* sums, int64_t count, BlockStart start, int32_t* to) {
+  int32_t bases[kBlockSums];
+  for (int64_t i = 0; i < kBlockSums; ++i) bases[i] = i >= 16 || i % 2 == 0 ? start.base : 0;
+  for (int64_t first = 0; first < count; first += kBlockSums) {
+    for (int64_t i = 0; i < kBlockSums; ++i)
+      to[first + i] = sums[first + i] * start.factor + bases[i];
+  }
 }

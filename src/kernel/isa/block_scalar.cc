@@ -266,14 +266,19 @@ void quantise(const float* in, int64_t width, int64_t blocks, const BlockRows& t
 }
 
 // The weights themselves are multiplied here, which start from zero.
-int32_t start_factor(const BlockLayout&) { return 0; }
+BlockStart start(const BlockLayout&) { return {}; }
 
-void make_starts(const int32_t* sums, int64_t count, int32_t factor, int32_t* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] = sums[i] * factor;
+void make_starts(const int32_t* sums, int64_t count, BlockStart start, int32_t* to) {
+  int32_t bases[kBlockSums];
+  for (int64_t i = 0; i < kBlockSums; ++i) bases[i] = i >= 16 || i % 2 == 0 ? start.base : 0;
+  for (int64_t first = 0; first < count; first += kBlockSums) {
+    for (int64_t i = 0; i < kBlockSums; ++i)
+      to[first + i] = sums[first + i] * start.factor + bases[i];
+  }
 }
 
 }  // namespace
 
-constinit const BlockKernels scalar_block = {"scalar", dots, quantise, start_factor, make_starts};
+constinit const BlockKernels scalar_block = {"scalar", dots, quantise, start, make_starts};
 
 }  // namespace bittern::kernel

@@ -88,13 +88,16 @@ struct Tile {
       prefetch_line(ahead + ((quad + line) >> unit.spread));
   }
 
-  // The products of a piece: kQuads quads from `quads` bytes into the codes on.
+  // The products of a piece, of the first one of a run or not: kQuads quads from `quads` bytes into
+  // the codes on.
+  template <bool kFirst = true>
   [[gnu::always_inline]] static inline void piece(const Unit& unit, int64_t j, int64_t quads,
                                                   const int8_t* activations, const int32_t* starts,
                                                   Dots& dot) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Ints start = has_minima(kDrain) ? zero_ints() : broadcast_int(starts[r * kBlockSums]);
+      constexpr int32_t kBase = kInteger && kFirst ? kFloatBase : 0;
+      const Ints start = broadcast_int(has_minima(kDrain) ? kBase : starts[r * kBlockSums]);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         dot[r][v] = start;
@@ -143,18 +146,20 @@ struct Tile {
   }
 
   // Integer scales times a piece's products, gathered over a run. In floats, whose multiplier is
-  // faster: where a run has two pieces the first product fits 24 bits (65024 * 128), so the sum is
-  // rounded once, as that of integers would be.
+  // faster; those of a run's first piece are floats already, kFloatOffset too large, which times
+  // a scale of 8 bits is exact. Where a run has two pieces the first product fits 24 bits (65024 *
+  // 128), so the sum is rounded once, as that of integers would be.
   template <bool kFirst>
   [[gnu::always_inline]] static inline void add_integers(const Unit& unit, int64_t j,
                                                          const Dots& dot, Totals& whole) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const Floats scale = scale_of(unit, v, j);
+      const Floats lower = multiply(scale, broadcast_float(-kFloatOffset));
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const Floats products = to_floats(dot[r][v]);
-        whole[r][v] = kFirst ? multiply(products, scale) : fused(products, scale, whole[r][v]);
+        whole[r][v] = kFirst ? fused(as_floats(dot[r][v]), scale, lower)
+                             : fused(to_floats(dot[r][v]), scale, whole[r][v]);
       }
     }
   }
@@ -242,7 +247,7 @@ struct Tile {
         else
           add_floats(unit, 2 * i, dot, scales + i, sums + 2 * i, total);
         const int64_t j = 2 * i + 1;
-        piece(unit, j, quads + Source::kQuadBytes, activations + 16, starts + j, dot);
+        piece<false>(unit, j, quads + Source::kQuadBytes, activations + 16, starts + j, dot);
         if constexpr (kInteger)
           add_integers<false>(unit, j, dot, whole);
         else
