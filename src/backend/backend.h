@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "codec/tensor_view.h"
-#include "kernel/block_start.h"
 
 namespace bittern {
 class FileMap;
@@ -153,9 +152,10 @@ struct Activations {
   float* block_scales = nullptr;       // block_quantised: [blocks, count, kBlockRuns]
   int32_t* block_sums = nullptr;       // block_quantised: [blocks, count, kBlockSums]
   float* block_scaled_sums = nullptr;  // likewise
-  // Likewise, what the products of layers that start so start from: made when layers need them.
+  // Likewise, what products start from: made when layers need them, and which (as the device
+  // tells them apart).
   int32_t* block_starts = nullptr;
-  std::optional<kernel::BlockStart> block_start;
+  std::optional<int64_t> block_start;
 
   void written() { quantised = block_quantised = rounded = false; }
   // `rows` rows of `columns` values are about to be written.

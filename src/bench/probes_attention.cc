@@ -86,7 +86,7 @@ constexpr KernelProbe kProbes[] = {
     {"attention_products_f16",
      "48 queries",
      {48, 128, 64},
-     {8, 16, 64},
+     {16, 16, 64},
      run_products<&kernel::AttentionKernels::products_f16>,
      weight_bytes<2>,
      dot_operations},

@@ -69,7 +69,7 @@ inline kernel::BlockRows block_rows(const Activations& in) {
           in.block_scales,
           in.block_sums,
           in.block_scaled_sums,
-          in.block_start == kSums ? in.block_sums : in.block_starts,
+          in.block_start == kSums.key() ? in.block_sums : in.block_starts,
           in.count};
 }
 

@@ -60,8 +60,8 @@ void CpuBackend::quantise_blocks(Activations& in) {
 }
 
 void CpuBackend::make_starts(const kernel::BlockStart& start, Activations& in) {
-  if (in.block_start == start) return;
-  in.block_start = start;
+  if (in.block_start == start.key()) return;
+  in.block_start = start.key();
   if (start == kSums) return;
   const int64_t count = code_blocks(in.width) * in.count * kCodeBlockSums;
   const int64_t step = kCodeBlockSums * 256;

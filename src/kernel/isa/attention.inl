@@ -286,7 +286,56 @@ template <typename Run, typename Job>
 }
 
 void products_f32(const PanelProduct& job) { each_run<ColumnRun<ProductTile<F32Element>>>(job); }
-void products_f16(const PanelProduct& job) { each_run<ColumnRun<ProductTile<F16Element>>>(job); }
+
+// Rows of halves that are decoded at a time: 32 KiB of floats, which stay in L1.
+constexpr int64_t kDecodedRows = 128;
+
+// Of many queries each run would decode the panel anew, which costs a quarter of the time where
+// conversions take slots of the multipliers. So it is decoded once, for all of them.
+[[gnu::noinline]] void decoded_products(const PanelProduct& job) {
+  alignas(64) float panel[kDecodedRows * kPanelColumns];
+  PanelPiece decoded = {.rows = panel, .first = 0, .count = 0, .next = panel};
+  PanelProduct product = job;
+  product.pieces = &decoded;
+  product.piece_count = 1;
+  const auto multiply = [&] {
+    products_f32(product);
+    product.accumulate = true;
+    decoded.count = 0;
+  };
+  for (int64_t piece = 0; piece < job.piece_count; ++piece) {
+    const PanelPiece& rows = job.pieces[piece];
+    const int64_t stride = job.columns * F16Element::kBytes;
+    for (int64_t done = 0; done < rows.count;) {
+      if (decoded.count == kDecodedRows || rows.first + done != decoded.first + decoded.count) {
+        if (decoded.count > 0) multiply();
+        decoded.first = rows.first + done;
+      }
+      const int64_t left = rows.count - done, room = kDecodedRows - decoded.count;
+      const int64_t count = left < room ? left : room;
+      const uint8_t* from = static_cast<const uint8_t*>(rows.rows) + done * stride;
+      float* to = panel + decoded.count * job.columns;
+      each_row<kPanelColumns * F16Element::kBytes, kFloatAheadBytes>(
+          {.first = from,
+           .count = count,
+           .stride = stride,
+           .next = count < left ? from + count * stride : rows.next,
+           .leads = true},
+          [&](const uint8_t* row, int64_t r) __attribute__((always_inline)) {
+            for (int64_t i = 0; i < job.columns; i += kLanes)
+              store(to + r * job.columns + i, F16Element::at(row + i * F16Element::kBytes));
+          });
+      decoded.count += count;
+      done += count;
+    }
+  }
+  if (decoded.count > 0 || !product.accumulate) multiply();
+}
+
+void products_f16(const PanelProduct& job) {
+  if (job.queries > 2 * kProductQueries) return decoded_products(job);
+  each_run<ColumnRun<ProductTile<F16Element>>>(job);
+}
 
 [[gnu::always_inline]] inline int32_t load_i32(const void* from) {
   int32_t value;
