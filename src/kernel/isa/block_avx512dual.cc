@@ -4,8 +4,8 @@
 // So a tile of packed codes is 8 rows of one strip: a line is unpacked once for them, and each
 // broadcast is part of its vpdpbusd. Per 32 columns of a strip, in slots of the two ports:
 //   Q4_0   64 vpdpbusd, 12 to unpack, 24 of scales            64 % of the peak at most
-//   Q6_K   64 vpdpbusd, 26 to unpack, 44 of scales            48 %
-// Six rows of two strips, unpacked before:  96 vpdpbusd, 36 of scales (Q4_0)   73 %
+//   Q6_K   64 vpdpbusd, 26 to unpack, 37 of scales            50 %
+// Six rows of two strips, unpacked before:  96 vpdpbusd, 36 of scales and minima   73 %
 // Strips are asked for into the second level of cache, which has more reads under way than the
 // first (one row: +3 to +5 %).
 
