@@ -14,7 +14,9 @@ struct BlockStart {
   int32_t base = 0;
   friend bool operator==(const BlockStart&, const BlockStart&) = default;
   // Another number for each.
-  constexpr int64_t key() const { return int64_t{factor} * (int64_t{1} << 32) + base; }
+  [[gnu::always_inline]] constexpr int64_t key() const {
+    return int64_t{factor} * (int64_t{1} << 32) + base;
+  }
 };
 inline constexpr int32_t kFloatBase = 0x4b400000;
 inline constexpr float kFloatOffset = 12582912.0f;  // 1.5 * 2^23
