@@ -43,7 +43,9 @@ on() { "$qemu" -L "$sysroot" -cpu "$@"; }
 readonly left_out='BlockFormats.Int8ActivationsMoveTheLogitsLittle
 EngineSimulation.EveryScheduleGivesEachRequestWhatItHasAlone
 *GoldenEncode*/IQ4_NL
-ReadAhead.WhatWasWantedIsThere'
+ReadAhead.WhatWasWantedIsThere
+ReadAhead.PartsOutOfOrderOfSeveralFilesAndNone
+ReadAhead.AFileMayGoMeanwhile'
 
 # tested PROCESSOR FLOOR: runs that program of tests and says in one line how it went.
 # shellcheck disable=SC2317  # xargs calls it
