@@ -33,7 +33,8 @@ BITTERN = os.environ.get("BITTERN", str(ROOT / "build" / "release" / "bittern"))
 TEXT = ROOT / "tests" / "data" / "eval" / "wikitext2_raw_test.txt.gz"
 TEXT_SHA256 = "173c87a53759e0201f33e0ccf978e510c2042d7f2cb78229d9a50d79b9e7dd08"
 CONTEXT = 512
-PERPLEXITY_LIMIT = 0.005  # relative
+PERPLEXITY_LIMIT = 0.005  # relative, against llama.cpp
+FLOAT_LIMIT = 0.0005  # likewise, f32 activations against transformers
 INT8_LIMIT = 0.01  # relative, of int8 activations (native) to f32 ones
 FLOAT_LIMIT = 0.02  # logits: f16 keys and values, other orders of summation
 
@@ -188,7 +189,10 @@ def peer_perplexity(peer: Peer, text: str, chunk_limit: int | None):
     return float(np.exp(np.mean(losses))), int(np.size(losses)), len(tokens)
 
 
-def check_perplexity(path: str, peer: Peer, chunk_limit: int | None, threads: int) -> bool:
+def check_perplexity(path: str, peer: Peer, chunk_limit: int | None, threads: int,
+                     exact=None) -> bool:
+    """exact(chunks): the perplexity of lists of tokens without rounded activations, to which those
+    of f32 are held then; llama.cpp rounds its own, and is held to those that are rounded too."""
     data = gzip.decompress(TEXT.read_bytes())
     assert hashlib.sha256(data).hexdigest() == TEXT_SHA256, "not the canonical wiki.test.raw"
     theirs, scored, token_count = peer_perplexity(peer, data.decode(), chunk_limit)
@@ -206,7 +210,17 @@ def check_perplexity(path: str, peer: Peer, chunk_limit: int | None, threads: in
               f"{result['error']:.4f}, llama.cpp {theirs:.4f}, off by {off:+.4%}")
     moved = ours["native"]["perplexity"] / ours["f32"]["perplexity"] - 1
     print(f"native against f32 activations: {moved:+.4%}")
-    return (abs(ours["f32"]["perplexity"] / theirs - 1) <= PERPLEXITY_LIMIT
+    like, truth, limit = "f32", theirs, PERPLEXITY_LIMIT
+    if exact is not None:
+        tokens = peer.tokenize(data.decode(), False)
+        chunks = [tokens[at:at + CONTEXT] for at in range(0, chunk_limit * CONTEXT, CONTEXT)]
+        for chunk in chunks:
+            chunk[0] = peer.bos if peer.adds_bos else chunk[0]
+        like, truth, limit = "native", exact(chunks), FLOAT_LIMIT
+        print(f"transformers {truth:.4f}, f32 activations off by "
+              f"{ours['f32']['perplexity'] / truth - 1:+.4%}")
+    return (abs(ours[like]["perplexity"] / theirs - 1) <= PERPLEXITY_LIMIT
+            and abs(ours["f32"]["perplexity"] / truth - 1) <= limit
             and abs(moved) <= INT8_LIMIT
             and all(result["scored_tokens"] == scored for result in ours.values()))
 
