@@ -9,7 +9,7 @@
 // Two strips stand side by side, so that a broadcast serves both. One row, per 16 columns of a
 // strip: 4 vpdpbusd with broadcast, and to unpack
 //   8 bits  4 loads                        5 bits  as 4, 4 kmovq, 4 masked vpaddb
-//   4 bits  2 loads, 2 vpsrlw, 4 vpandd    6 bits  as 4, 1 load, 3 shifts, 4 vpternlogd
+//   4 bits  2 loads, 2 vpsrlw, 4 vpandd    6 bits  3 loads, 3 shifts, 4 vpandd, 2 vpternlogd
 //   2 bits  1 load, 3 vpsrlw, 4 vpandd     codebooks  as 4, 4 vpshufb
 // Six rows of two strips, per 32 columns: 16 loads, 48 vpbroadcastd, 96 vpdpbusd; the zero 6
 // vpbroadcastd; of float scales 12 vcvtdq2ps, 12 vmulps, 12 vfmadd: on two multipliers 60 cycles,
@@ -39,6 +39,7 @@ namespace {
 
 // Two strips a tile: a broadcast serves both, and unpacking is done beside the multipliers.
 constexpr int kPackedRows = 6, kPackedNarrowRows = 4, kPackedVectors = 2;
+constexpr int kSweepUnits = 1;  // others were not measured
 constexpr int kPrefetchLocality = 3;
 
 #include "kernel/isa/block_avx512.inl"

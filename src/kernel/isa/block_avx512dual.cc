@@ -4,10 +4,10 @@
 // So a tile of packed codes is 8 rows of one strip: a line is unpacked once for them, and each
 // broadcast is part of its vpdpbusd. Per 32 columns of a strip, in slots of the two ports:
 //   Q4_0   64 vpdpbusd, 12 to unpack, 24 of scales            64 % of the peak at most
-//   Q6_K   64 vpdpbusd, 26 to unpack, 37 of scales            50 %
+//   Q6_K   64 vpdpbusd, 18 to unpack, 37 of scales            54 %
 // Six rows of two strips, unpacked before:  96 vpdpbusd, 36 of scales and minima   73 %
 // Strips are asked for into the second level of cache, which has more reads under way than the
-// first (one row: +3 to +5 %).
+// first (one row: +3 to +5 %), eight of them in turn: 8 rows +5 (Q8_0) to +19 % (Q4_0).
 
 #if defined(__GNUC__) && !defined(__clang__)
 // gcc 12's _mm512_undefined_* are variables initialised with themselves, and it warns about them.
@@ -29,6 +29,7 @@ namespace {
 #include "kernel/isa/block_lanes_avx512.inl"
 
 constexpr int kPackedRows = 8, kPackedNarrowRows = 8, kPackedVectors = 1;
+constexpr int kSweepUnits = 8;
 constexpr int kPrefetchLocality = 2;
 
 #include "kernel/isa/block_avx512.inl"

@@ -8,7 +8,8 @@
 //
 // Four rows, per 32 columns of float scales: 16 loads, 32 vpbroadcastd, 64 vpdpbusd, 4 broadcasts
 // (the zero), 8 vcvtdq2ps, 8 vmulps, 8 vfmadd, and the totals by way of memory. One row is
-// unpacked as in block_avx512.cc.
+// unpacked as in block_avx512.cc. Eight strips are asked for in turn, as by block_avx512dual.cc
+// (Emerald Rapids: one row of 4 and 6 bits +10 to +16 %, 8 rows +2 to +6 %).
 
 #include <immintrin.h>
 
@@ -29,6 +30,7 @@ constexpr bool kSignedCodes = false;  // vpdpbusd takes codes as bytes from 0 to
 constexpr int kUnitStrips = 1, kTileVectors = 2;
 constexpr int kUnpackedRows = 4, kNarrowRows = 4;
 constexpr int kPackedRows = 4, kPackedNarrowRows = 4, kPackedVectors = 2;
+constexpr int kSweepUnits = 8;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"

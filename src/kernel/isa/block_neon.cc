@@ -28,6 +28,7 @@ namespace {
 constexpr int kUnitStrips = 1, kTileVectors = 2;
 constexpr int kUnpackedRows = 4, kNarrowRows = 3;
 constexpr int kPackedRows = 4, kPackedNarrowRows = 3, kPackedVectors = 2;
+constexpr int kSweepUnits = 1;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"

@@ -6,8 +6,8 @@
 // The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) begins
 // with its start (BlockRows), so that the stored bytes are multiplied as they are.
 
-constexpr int kUnitLanes = kUnitStrips * static_cast<int>(kBlockStripRows);
 constexpr int kUnitVectors = kUnitStrips * kParts;
+constexpr int kStripLanes = static_cast<int>(kBlockStripRows);
 
 // Activations of a block from a group's first row on; sums from those of the format's pieces on.
 [[gnu::always_inline]] inline BlockRows inputs_at(const BlockDots& job, const Shape& shape,
@@ -29,12 +29,31 @@ constexpr bool has_minima(Drain drain) {
   return drain == Drain::floats_minima || drain == Drain::integers_minima;
 }
 
+// What tiles of packed codes ask for while they multiply: the codes of a coming block of several
+// strips in turn, those of a run at a time. Memory gives more of several places than of one.
+struct Expected {
+  const uint8_t* at;     // the next run's, of the strip whose turn it is
+  int64_t strip_bytes;   // from one strip to the next
+  int64_t strips, left;  // all of them; those before the first one's next turn
+  int64_t seldom;        // 2^n - 1: every 2^n runs of a tile
+
+  template <int64_t kRunBytes>
+  [[gnu::always_inline]] inline void next(int64_t run) {
+    if ((run & seldom) != 0) return;
+#pragma GCC unroll 8
+    for (int64_t line = 0; line < kRunBytes; line += 64) prefetch_line(at + line);
+    at += strip_bytes;
+    if (--left > 0) return;
+    left = strips;
+    at += kRunBytes - strips * strip_bytes;
+  }
+};
+
 // One block of kUnitStrips strips; the last of them stands twice where it has no partner.
 struct Unit {
   const Ready* ready[kUnitStrips];
   const uint8_t* codes[kUnitStrips];  // packed, or those of `ready`
-  int64_t ahead;                      // from packed codes to those that are asked for
-  int spread;                         // a tile asks for one of 2^spread parts of a block
+  Expected* expected;                 // by tiles of packed codes
   int64_t scales, minima;             // from packed codes to those of the block
 };
 
@@ -79,15 +98,6 @@ struct Tile {
     return load_floats(&unit.ready[strip_of_vector(v)]->minima[j][lane_of(v)]);
   }
 
-  // Asks for what this tile's share of the codes ahead has for the quad `quad` bytes into the
-  // codes.
-  [[gnu::always_inline]] static inline void expect_quad(const Unit& unit, int strip, int64_t quad) {
-    const uint8_t* ahead = unit.codes[strip] + unit.ahead;
-#pragma GCC unroll 4
-    for (int64_t line = 0; line < Source::kQuadBytes; line += 64)
-      prefetch_line(ahead + ((quad + line) >> unit.spread));
-  }
-
   // The products of a piece, of the first one of a run or not: kQuads quads from `quads` bytes into
   // the codes on.
   template <bool kFirst = true>
@@ -110,11 +120,8 @@ struct Tile {
     for (int q = 0; q < kQuads; ++q) {
       const uint8_t* quad[kVectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
+      for (int v = 0; v < kVectors; ++v)
         quad[v] = unit.codes[strip_of_vector(v)] + quads + q * Source::kQuadBytes;
-        if (Source::kFromStrip && part_of(v) == 0)
-          expect_quad(unit, strip_of_vector(v), quads + q * Source::kQuadBytes);
-      }
       add_quad<Source, kVector % kParts>(dot, quad, activations + 16 * q);
     }
   }
@@ -175,9 +182,9 @@ struct Tile {
   }
 
   // What a block of integer scales adds to the totals.
+  template <int kLanes>
   [[gnu::always_inline]] static inline void add_block(const Unit& unit, const Totals& product,
-                                                      const float* sums,
-                                                      float (*totals)[kUnitLanes]) {
+                                                      const float* sums, float (*totals)[kLanes]) {
     Totals lowered;
     if constexpr (kDrain == Drain::integers_minima) {
 #pragma GCC unroll 16
@@ -218,9 +225,10 @@ struct Tile {
     }
   }
 
+  template <int kLanes>
   [[gnu::always_inline]] static inline void run(const Shape& shape, const Unit& unit,
                                                 const BlockRows& group, int64_t first,
-                                                float (*totals)[kUnitLanes]) {
+                                                float (*totals)[kLanes]) {
     const BlockRows in = group.from(first);
     totals += first;
     // Totals; or, with integer scales, what the block adds to them before its super-scale.
@@ -238,6 +246,12 @@ struct Tile {
     int64_t quads = 0;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < kBlockRuns; ++i) {
+      if constexpr (Source::kFromStrip) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          if (part_of(v) == 0) unit.expected->template next<2 * Source::kQuadBytes>(i);
+        }
+      }
       Dots dot;
       Totals whole;  // integer scales: sum of scale times dot over the run
       if constexpr (kNarrow) {

@@ -1,84 +1,92 @@
-// Products of strips and rows of activations, by tiles (block_tile.inl). Strips are taken by units
-// of kUnitStrips, blocks of a unit in order, rows of a block in tiles that differ by at most one.
+// Products of strips and rows of activations, by tiles (block_tile.inl). Strips are taken by
+// sweeps: one block of each, then the next one of each; within a block by units, strips side by
+// side in a tile; its rows in tiles that differ by at most one.
 //
-//   1 row        one strip at a time, codes from the strip to registers to the product
-//   2, 3 rows    likewise: bound by reading, which is fastest from one place
-//   few rows     a unit at a time, codes likewise: a line is unpacked for each tile anew, beside
-//                the multipliers, which it does not slow down
+//   1 row        codes go from the strip to registers to the product
+//   2, 3 rows    likewise: bound by reading
+//   few rows     likewise, by units of kPackedStrips: a line is unpacked for each tile anew
 //   more rows    the codes of a block are unpacked to bytes first (4 KiB a strip, which stay in L1)
 
 constexpr int64_t kGroupRows = 128;  // rows between two unpackings of a block
 
-// Up to so many rows one strip at a time is read, as fast as memory gives it; up to so many codes
-// are multiplied as they are packed, in tiles of at most kPackedRows.
-constexpr int64_t kFewestRows = 3, kFewRows = kPackedRows > 4 ? 48 : 8;
+// Up to so many rows units are one strip; up to so many codes are multiplied as they are packed, in
+// tiles of at most kPackedRows.
+constexpr int kFewestRows = 3, kFewRows = kPackedRows > 4 ? 48 : 8;
+constexpr int kPackedStrips = (kPackedVectors + kParts - 1) / kParts;
 
-// Strips [first, first + kUnitStrips) of a job.
-struct UnitJob {
-  BlockDots job;  // its strip: the first; bias and out likewise
-  int64_t strips;
-  int64_t second;     // from the first strip to the last one of the unit
-  int64_t next_unit;  // bytes to the strip that is multiplied after this unit
+// Strips of a job that are taken together.
+struct Sweep {
+  BlockDots job;  // its strip: the first; strips, bias and out likewise
+  int64_t next;   // bytes to the first strip of the sweep after this one
+
+  const uint8_t* block(int64_t strip, int64_t index, const Shape& shape) const {
+    return job.strip + strip * job.strip_bytes + index * shape.at.bytes;
+  }
 };
 
-[[gnu::always_inline]] inline UnitJob unit_of(const BlockDots& job, int64_t strip, int most) {
-  UnitJob unit = {strip_of(job, strip), 1, 0, job.strip_bytes};
-  if (most == 2 && strip + 1 < job.strips) {
-    unit.strips = 2;
-    unit.second = job.strip_bytes;
-    unit.next_unit = 2 * job.strip_bytes;
-    const int64_t left = job.outputs - strip * kBlockStripRows;
-    unit.job.outputs = left < 2 * kBlockStripRows ? left : 2 * kBlockStripRows;
-  }
-  return unit;
+[[gnu::always_inline]] inline Sweep sweep_of(const BlockDots& job, int64_t strip, int64_t most) {
+  Sweep sweep = {strip_of(job, strip), 0};
+  const int64_t left = job.strips - strip, outputs = job.outputs - strip * kBlockStripRows;
+  sweep.job.strips = left < most ? left : most;
+  const int64_t lanes = sweep.job.strips * kBlockStripRows;
+  sweep.job.outputs = outputs < lanes ? outputs : lanes;
+  sweep.next = sweep.job.strips * job.strip_bytes;
+  return sweep;
 }
 
-// From blocks of a unit's strips to what is to be asked for meanwhile.
+// From blocks of a sweep's strips to what is to be asked for meanwhile.
 struct Ahead {
-  int64_t blocks;            // so many ahead in the strip
-  int64_t bytes, next_unit;  // that is here, and behind the strip's end in the next unit's
+  int64_t blocks;       // so many ahead in the strip
+  int64_t bytes, next;  // that is here, and behind the strip's end in the next sweep's
 
-  [[gnu::always_inline]] inline int64_t of(const UnitJob& unit, int64_t block) const {
-    return block + blocks < unit.job.blocks ? bytes : next_unit;
+  [[gnu::always_inline]] inline int64_t of(const Sweep& sweep, int64_t block) const {
+    return block + blocks < sweep.job.blocks ? bytes : next;
   }
 };
 
-[[gnu::always_inline]] inline Ahead ahead_by(const UnitJob& unit, int64_t block_bytes,
+// `distance` bytes of a sweep, or up to a block of each strip more.
+[[gnu::always_inline]] inline Ahead ahead_by(const Sweep& sweep, int64_t block_bytes,
                                              int64_t distance) {
-  const int64_t blocks = (distance + block_bytes - 1) / block_bytes, bytes = blocks * block_bytes;
-  return {blocks, bytes, bytes + unit.next_unit - unit.job.blocks * block_bytes};
+  const int64_t of_all = sweep.job.strips * block_bytes;
+  const int64_t blocks = (distance + of_all - 1) / of_all, bytes = blocks * block_bytes;
+  return {blocks, bytes, bytes + sweep.next - sweep.job.blocks * block_bytes};
 }
 
-[[gnu::always_inline]] inline void clear_totals(int64_t rows, float (*totals)[kUnitLanes]) {
+template <int kLanes>
+[[gnu::always_inline]] inline void clear_totals(int64_t rows, float (*totals)[kLanes]) {
   for (int64_t m = 0; m < rows; ++m) {
-    for (int lane = 0; lane < kUnitLanes; lane += kPartLanes)
+    for (int lane = 0; lane < kLanes; lane += kPartLanes)
       store_floats(&totals[m][lane], broadcast_float(0.0f));
   }
 }
 
-// Lines of rows of the result that will be written soon. They lie a row of the result apart, so
-// that the processor foresees none of them.
-[[gnu::always_inline]] inline void expect_out(const UnitJob& unit, int64_t row, int64_t rows) {
+// Lines of rows of the result that will be written soon: of `strips` from `strip` on. They lie a
+// row of the result apart, so that the processor foresees none of them.
+[[gnu::always_inline]] inline void expect_out(const BlockDots& job, int64_t strip, int64_t strips,
+                                              int64_t row, int64_t rows) {
   for (int64_t m = row; m < row + rows; ++m) {
-    const float* out = unit.job.out + m * unit.job.stride;
-    for (int64_t n = 0; n < unit.strips * kBlockStripRows; n += 16) prefetch_to_write(out + n);
+    const float* out = job.out + m * job.stride + strip * kBlockStripRows;
+    for (int64_t n = 0; n < strips * kBlockStripRows; n += 16) prefetch_to_write(out + n);
   }
 }
 
-// Totals of rows `row` .. `row + rows`, with the bias.
-[[gnu::noinline]] void write_out(const UnitJob& unit, int64_t row, int64_t rows,
-                                 const float (*totals)[kUnitLanes]) {
-  const BlockDots& job = unit.job;
-  const int64_t whole = job.outputs / kPartLanes * kPartLanes;
+// Totals of rows `row` .. `row + rows` of the job's strips from `strip` on, with the bias.
+template <int kLanes>
+[[gnu::noinline]] void write_out(const BlockDots& job, int64_t strip, int64_t row, int64_t rows,
+                                 const float (*totals)[kLanes]) {
+  const int64_t first = strip * kBlockStripRows, left = job.outputs - first;
+  const int64_t outputs = left < kLanes ? left : kLanes;
+  const int64_t whole = outputs / kPartLanes * kPartLanes;
+  const float* bias = job.bias == nullptr ? nullptr : job.bias + first;
   for (int64_t m = 0; m < rows; ++m) {
-    float* out = job.out + (row + m) * job.stride;
+    float* out = job.out + (row + m) * job.stride + first;
     for (int64_t n = 0; n < whole; n += kPartLanes) {
       Floats total = load_floats(totals[m] + n);
-      if (job.bias != nullptr) total = add(total, load_floats(job.bias + n));
+      if (bias != nullptr) total = add(total, load_floats(bias + n));
       store_floats(out + n, total);
     }
-    for (int64_t n = whole; n < job.outputs; ++n)
-      out[n] = job.bias == nullptr ? totals[m][n] : totals[m][n] + job.bias[n];
+    for (int64_t n = whole; n < outputs; ++n)
+      out[n] = bias == nullptr ? totals[m][n] : totals[m][n] + bias[n];
   }
 }
 
@@ -94,10 +102,11 @@ template <typename Source, Drain kDrain, bool kNarrow>
 }
 
 // All vectors of a unit for a tile's rows.
-template <typename Source, Drain kDrain, bool kNarrow, int kRows, int kVectors, int kVector = 0>
+template <typename Source, Drain kDrain, bool kNarrow, int kRows, int kVectors, int kVector = 0,
+          int kLanes>
 [[gnu::always_inline]] inline void tile_vectors(const Shape& shape, const Unit& unit,
                                                 const BlockRows& in, int64_t first,
-                                                float (*totals)[kUnitLanes]) {
+                                                float (*totals)[kLanes]) {
   constexpr int kMost = Source::kFromStrip ? kPackedVectors : kTileVectors;
   constexpr int kStep = kVectors < kMost ? kVectors : kMost;
   Tile<Source, kDrain, kNarrow, kRows, kVector, kStep>::run(shape, unit, in, first, totals);
@@ -107,9 +116,9 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows, int kVectors, 
 }
 
 // Rows [first, first + kRows), or fewer: `rows` of them.
-template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kRows>
+template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kRows, int kLanes>
 [[gnu::noinline]] void tile_rows(int64_t rows, const Shape& shape, const Unit& unit,
-                                 const BlockRows& in, int64_t first, float (*totals)[kUnitLanes]) {
+                                 const BlockRows& in, int64_t first, float (*totals)[kLanes]) {
   if constexpr (kRows > 1) {
     if (rows < kRows)
       return tile_rows<Source, kDrain, kNarrow, kVectors, kRows - 1>(rows, shape, unit, in, first,
@@ -118,87 +127,69 @@ template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kRows>
   tile_vectors<Source, kDrain, kNarrow, kRows, kVectors>(shape, unit, in, first, totals);
 }
 
-// All rows of a block in tiles of at most kMost rows whose sizes differ by at most one. What codes
-// are asked for is spread over the tiles: by the first one alone it would be more at a time than
-// memory gives, and wait (8 rows of Q6_K +20 %, Q4_0 +12 %, Emerald Rapids).
-template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kMost>
+// All rows of a block in tiles of at most kMost rows whose sizes differ by at most one.
+template <typename Source, Drain kDrain, bool kNarrow, int kVectors, int kMost, int kLanes>
 [[gnu::always_inline]] inline void block_rows(const Shape& shape, const Unit& unit,
                                               const BlockRows& in, int64_t rows,
-                                              float (*totals)[kUnitLanes]) {
-  int64_t row = 0, left = (rows + kMost - 1) / kMost;
-  Unit own = unit;
-  own.spread = left >= 8 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-  const int64_t part = kBlockColumns / 16 * Source::kQuadBytes >> own.spread;
-  for (; left > 0; --left, own.ahead += part) {
+                                              float (*totals)[kLanes]) {
+  if constexpr (kMost == 1)
+    return tile_vectors<Source, kDrain, kNarrow, 1, kVectors>(shape, unit, in, 0, totals);
+  int64_t row = 0;
+  for (int64_t left = (rows + kMost - 1) / kMost; left > 0; --left) {
     const int64_t count = (rows - row + left - 1) / left;
-    tile_rows<Source, kDrain, kNarrow, kVectors, kMost>(count, shape, own, in, row, totals);
+    tile_rows<Source, kDrain, kNarrow, kVectors, kMost>(count, shape, unit, in, row, totals);
     row += count;
   }
 }
 
-template <Codes kCodes, Drain kDrain, bool kNarrow>
-void one_row(const UnitJob& unit_job, const Shape& shape) {
-  using Source = PackedForRow<kCodes>;
-  const BlockDots& job = unit_job.job;
-  Ready ready;
-  alignas(64) float totals[1][kUnitLanes];
-  const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfRow);
-  clear_totals(1, totals);
-  for (int64_t b = 0; b < job.blocks; ++b) {
-    const uint8_t* block = job.strip + b * shape.at.bytes;
-    const int64_t ahead = far.of(unit_job, b);
-    ready_packed<Source, kDrain, kNarrow>(shape, block, ahead, ready);
-    Unit unit;
-    unit.ahead = ahead;
-    unit.spread = 0;
-    unit.scales = shape.at.scales;
-    unit.minima = shape.at.minima;
-    for (int s = 0; s < kUnitStrips; ++s) {
-      unit.ready[s] = &ready;
-      unit.codes[s] = block;
-    }
-    tile_vectors<Source, kDrain, kNarrow, 1, kParts>(shape, unit, inputs_at(job, shape, b, 0), 0,
-                                                     totals);
-  }
-  write_out(unit_job, 0, 1, totals);
+// How often tiles ask, where each block has so many of them: by the first one alone it would be
+// more at a time than memory gives, and wait (8 rows of Q6_K +20 %, Q4_0 +12 %, Emerald Rapids).
+[[gnu::always_inline]] inline int64_t seldom(int64_t tiles) {
+  return tiles >= 8 ? 7 : tiles >= 4 ? 3 : tiles >= 2 ? 1 : 0;
 }
 
-template <Codes kCodes, Drain kDrain, bool kNarrow, int kStrips>
-void few_rows(const UnitJob& unit_job, const Shape& shape) {
-  constexpr int kMost = kStrips < kUnitStrips ? static_cast<int>(kFewestRows)
-                        : kNarrow             ? kPackedNarrowRows
-                                              : kPackedRows;
-  const BlockDots& job = unit_job.job;
-  const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfUnpacking / kStrips);
+// A sweep of units of kStrips strips, rows in tiles of at most kMost; what lies `kDistance` bytes
+// ahead is asked for.
+template <typename Source, Drain kDrain, bool kNarrow, int kStrips, int kMost, int64_t kDistance>
+void few_rows(const Sweep& sweep, const Shape& shape) {
+  constexpr int kTotals = kMost == 1 ? 1 : kFewRows;
+  const BlockDots& job = sweep.job;
+  const Ahead far = ahead_by(sweep, shape.at.bytes, kDistance);
   Ready ready[kStrips];
-  alignas(64) float totals[kFewRows][kUnitLanes];
-  clear_totals(job.rows, totals);
+  alignas(64) float totals[kSweepUnits][kTotals][kStrips * kStripLanes];
+  const int64_t strips = kSweepUnits * kStrips == 1 ? 1 : job.strips;
+  const int64_t units = (strips + kStrips - 1) / kStrips;
+  for (int64_t u = 0; u < units; ++u) clear_totals(job.rows, totals[u]);
   for (int64_t b = 0; b < job.blocks; ++b) {
-    if (b + 1 == job.blocks) expect_out(unit_job, 0, job.rows);
-    Unit unit;
-    unit.ahead = far.of(unit_job, b);
-    unit.scales = shape.at.scales;
-    unit.minima = shape.at.minima;
-    for (int s = 0; s < kStrips; ++s) {
-      const bool own = s < unit_job.strips;
-      unit.codes[s] = job.strip + (own ? s : s - 1) * unit_job.second + b * shape.at.bytes;
-      unit.ready[s] = &ready[own ? s : s - 1];
-      if (own)
-        ready_packed<Packed<kCodes>, kDrain, kNarrow>(shape, unit.codes[s], unit.ahead, ready[s]);
+    const int64_t ahead = far.of(sweep, b);
+    Expected expected = {sweep.block(0, b, shape) + ahead, job.strip_bytes, strips, strips,
+                         kMost == 1 ? 0 : seldom((job.rows + kMost - 1) / kMost)};
+    for (int64_t u = 0; u < units; ++u) {
+      if (b + 1 == job.blocks) expect_out(job, u * kStrips, kStrips, 0, job.rows);
+      Unit unit;
+      unit.expected = &expected;
+      unit.scales = shape.at.scales;
+      unit.minima = shape.at.minima;
+      for (int s = 0; s < kStrips; ++s) {
+        const bool own = u * kStrips + s < strips;
+        unit.codes[s] = sweep.block(u * kStrips + (own ? s : s - 1), b, shape);
+        unit.ready[s] = &ready[own ? s : s - 1];
+        if (own) ready_packed<Source, kDrain, kNarrow>(shape, unit.codes[s], ahead, ready[s]);
+      }
+      block_rows<Source, kDrain, kNarrow, kStrips * kParts, kMost>(
+          shape, unit, inputs_at(job, shape, b, 0), job.rows, totals[u]);
     }
-    block_rows<Packed<kCodes>, kDrain, kNarrow, kStrips * kParts, kMost>(
-        shape, unit, inputs_at(job, shape, b, 0), job.rows, totals);
   }
-  write_out(unit_job, 0, job.rows, totals);
+  for (int64_t u = 0; u < units; ++u) write_out(job, u * kStrips, 0, job.rows, totals[u]);
 }
 
 template <Range kRange, Drain kDrain, bool kNarrow>
-[[gnu::noinline]] void many_rows(const UnitJob& unit_job, const Shape& shape, UnpackCodes* unpack) {
+[[gnu::noinline]] void many_rows(const Sweep& sweep, const Shape& shape, UnpackCodes* unpack) {
   constexpr int kRows = kNarrow ? kNarrowRows : kUnpackedRows;
-  const BlockDots& job = unit_job.job;
-  const Ahead far = ahead_by(unit_job, shape.at.bytes, kAheadOfUnpacking);
+  const BlockDots& job = sweep.job;
+  const Ahead far = ahead_by(sweep, shape.at.bytes, kUnitStrips * kAheadOfUnpacking);
   Ready ready[kUnitStrips];
-  alignas(64) float totals[kGroupRows][kUnitLanes];
+  alignas(64) float totals[kGroupRows][kUnitStrips * kStripLanes];
   for (int64_t row = 0; row < job.rows; row += kGroupRows) {
     const int64_t rows = job.rows - row < kGroupRows ? job.rows - row : kGroupRows;
     clear_totals(rows, totals);
@@ -206,38 +197,52 @@ template <Range kRange, Drain kDrain, bool kNarrow>
       const BlockRows in = inputs_at(job, shape, b, row);
       Unit unit = {};
       for (int s = 0; s < kUnitStrips; ++s) {
-        const bool own = s < unit_job.strips;
+        const bool own = s < job.strips;
         unit.ready[s] = &ready[own ? s : s - 1];
         unit.codes[s] = unit.ready[s]->codes;
         if (!own) continue;
-        const uint8_t* block = job.strip + s * unit_job.second + b * shape.at.bytes;
-        const int64_t ahead = far.of(unit_job, b);
+        const uint8_t* block = sweep.block(s, b, shape);
+        const int64_t ahead = far.of(sweep, b);
         load_scales(shape, block, ahead, ready[s]);
         unpack(block, ahead, ready[s].codes);
       }
-      if (b + 1 == job.blocks) expect_out(unit_job, row, rows);
+      if (b + 1 == job.blocks) expect_out(job, 0, job.strips, row, rows);
       block_rows<Unpacked<kRange>, kDrain, kNarrow, kUnitVectors, kRows>(shape, unit, in, rows,
                                                                          totals);
     }
-    write_out(unit_job, row, rows, totals);
+    write_out(job, 0, row, rows, totals);
   }
+}
+
+// Calls run(sweep) for all strips of a job, so many at a time.
+template <typename Run>
+[[gnu::always_inline]] inline void by_sweeps(const BlockDots& job, int64_t strips, const Run& run) {
+  for (int64_t s = 0; s < job.strips; s += strips) run(sweep_of(job, s, strips));
 }
 
 template <Codes kCodes, Drain kDrain, bool kNarrow = false>
 void any_rows(const BlockDots& job) {
   static_assert(!has_minima(kDrain) || bias_of(kCodes) == 0);
+  using Source = Packed<kCodes>;
+  using RowSource = PackedForRow<kCodes>;
+  constexpr int kMost = kNarrow ? kPackedNarrowRows : kPackedRows;
   const Shape shape = shape_of(*job.layout, bias_of(kCodes));
-  const int most = job.rows <= kFewestRows ? 1 : kUnitStrips;
-  for (int64_t s = 0; s < job.strips; s += most) {
-    const UnitJob unit = unit_of(job, s, most);
-    if (job.rows == 1)
-      one_row<kCodes, kDrain, kNarrow>(unit, shape);
-    else if (job.rows <= kFewestRows)
-      few_rows<kCodes, kDrain, kNarrow, 1>(unit, shape);
-    else if (job.rows <= kFewRows)
-      few_rows<kCodes, kDrain, kNarrow, kUnitStrips>(unit, shape);
-    else
-      many_rows<range_of(kCodes), kDrain, kNarrow>(unit, shape, unpack_codes<kCodes>);
+  if (job.rows == 1) {
+    by_sweeps(job, kSweepUnits, [&](const Sweep& sweep) {
+      few_rows<RowSource, kDrain, kNarrow, 1, 1, kAheadOfRow>(sweep, shape);
+    });
+  } else if (job.rows <= kFewestRows) {
+    by_sweeps(job, kSweepUnits, [&](const Sweep& sweep) {
+      few_rows<Source, kDrain, kNarrow, 1, kFewestRows, kAheadOfUnpacking>(sweep, shape);
+    });
+  } else if (job.rows <= kFewRows) {
+    by_sweeps(job, kSweepUnits * kPackedStrips, [&](const Sweep& sweep) {
+      few_rows<Source, kDrain, kNarrow, kPackedStrips, kMost, kAheadOfUnpacking>(sweep, shape);
+    });
+  } else {
+    by_sweeps(job, kUnitStrips, [&](const Sweep& sweep) {
+      many_rows<range_of(kCodes), kDrain, kNarrow>(sweep, shape, unpack_codes<kCodes>);
+    });
   }
 }
 
