@@ -12,8 +12,9 @@
 //              4 bits  2 lines: line h has vector 2h in the low nibbles, 2h + 1 in the high ones
 //              2 bits  1 line: vector p in bits 2p, 2p + 1
 //              1 bit   32 bytes: vector p as qword p, bit b of it for byte b of the vector
-//              6, 5, 3 bits  the 4 (4, 2) low bits as above, then the 2 (1, 1) high ones: 192,
-//                      160 and 96 bytes a quad
+//              6 bits  3 lines: line h has vector h in the low bits, bits 2h and 2h + 1 of vector 3
+//                      in the two highest
+//              5, 3 bits  the 4 (2) low bits as above, then the high ones: 160 and 96 bytes a quad
 //              3 bits of which 8 columns share the highest: the 2 low bits as above, then for
 //                      columns 0 .. 7 of the quad and for 8 .. 15 a u16 with bit n for row n: 68
 //                      bytes a quad

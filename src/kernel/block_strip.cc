@@ -23,13 +23,13 @@ constexpr int64_t kQuadBytes = kVectors * kVectorBytes;  // unpacked
 #include "kernel/isa/block_levels.inl"
 
 // How a code's bits are divided into a low and a high plane; high 0: one plane, or a shared bit.
+// Six bits are not: pack_six_bits().
 struct Planes {
   int low, high;
 };
 constexpr Planes planes_of(const BlockLayout& layout) {
   const int bits = layout.code_bits;
   if (layout.shared_bit) return {2, 0};
-  if (bits == 6) return {4, 2};
   if (bits == 5) return {4, 1};
   if (bits == 3) return {2, 1};
   return {bits, 0};
@@ -78,6 +78,25 @@ void unpack_plane(const uint8_t* in, int shift, int width, uint8_t* quad) {
   }
 }
 
+// Three vectors, a line each; the two highest bits of the lines are the fourth, low bits first.
+void pack_six_bits(const uint8_t* quad, uint8_t* out) {
+  for (int64_t at = 0; at < 3 * kVectorBytes; at += 16) {
+    const int64_t line = at / kVectorBytes, b = at % kVectorBytes;
+    const ByteVector fourth = load_bytes(quad + 3 * kVectorBytes + b);
+    store_bytes(out + at,
+                load_bytes(quad + at) | bits_at(bits_of(fourth, static_cast<int>(2 * line), 3), 6));
+  }
+}
+
+void unpack_six_bits(const uint8_t* in, uint8_t* quad) {
+  for (int64_t at = 0; at < 3 * kVectorBytes; ++at) {
+    const int64_t line = at / kVectorBytes, b = at % kVectorBytes;
+    quad[at] = in[at] & 63;
+    uint8_t& fourth = quad[3 * kVectorBytes + b];
+    fourth = static_cast<uint8_t>(fourth | in[at] >> 6 << 2 * line);
+  }
+}
+
 // Bit 2 of the first of every eight columns, for each row.
 void pack_shared_bits(const uint8_t* quad, uint8_t* out) {
   for (int64_t half = 0; half < 2; ++half) {
@@ -94,6 +113,25 @@ void unpack_shared_bits(const uint8_t* in, uint8_t* quad) {
     const int bit = in[2 * half + n / 8] >> n % 8 & 1;
     quad[index] = static_cast<uint8_t>(quad[index] | bit << 2);
   }
+}
+
+void pack_codes(const BlockLayout& layout, const uint8_t* quad, uint8_t* out) {
+  if (layout.code_bits == 6) return pack_six_bits(quad, out);
+  const Planes planes = planes_of(layout);
+  pack_plane(quad, 0, planes.low, out);
+  if (layout.shared_bit) pack_shared_bits(quad, out + kVectorBytes);
+  if (planes.high != 0)
+    pack_plane(quad, planes.low, planes.high, out + kQuadBytes * planes.low / 8);
+}
+
+// Into a quad of zeros.
+void unpack_codes(const BlockLayout& layout, const uint8_t* in, uint8_t* quad) {
+  if (layout.code_bits == 6) return unpack_six_bits(in, quad);
+  const Planes planes = planes_of(layout);
+  unpack_plane(in, 0, planes.low, quad);
+  if (layout.shared_bit) unpack_shared_bits(in + kVectorBytes, quad);
+  if (planes.high != 0)
+    unpack_plane(in + kQuadBytes * planes.low / 8, planes.low, planes.high, quad);
 }
 
 bool byte_scales(const BlockLayout& layout) {
@@ -157,7 +195,6 @@ void clear_block_row(const BlockLayout& layout, BlockRow& row) {
 
 void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block) {
   const BlockOffsets at = block_offsets(layout);
-  const Planes planes = planes_of(layout);
   std::memset(block, 0, static_cast<size_t>(at.bytes));
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes];
@@ -167,11 +204,7 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
       turn_dwords(four);
       for (int64_t p = 0; p < kVectors; ++p) store_bytes(quad + kVectorBytes * p + 4 * n, four[p]);
     }
-    uint8_t* out = block + q * block_quad_bytes(layout);
-    pack_plane(quad, 0, planes.low, out);
-    if (layout.shared_bit) pack_shared_bits(quad, out + kVectorBytes);
-    if (planes.high != 0)
-      pack_plane(quad, planes.low, planes.high, out + kQuadBytes * planes.low / 8);
+    pack_codes(layout, quad, block + q * block_quad_bytes(layout));
   }
   const int64_t subs = kBlockColumns / layout.sub;
   const bool bytes = byte_scales(layout), minima = has_minima(layout);
@@ -191,15 +224,10 @@ void store_block(const BlockLayout& layout, const BlockRow* rows, uint8_t* block
 
 void load_block(const BlockLayout& layout, const uint8_t* block, BlockRow* rows) {
   const BlockOffsets at = block_offsets(layout);
-  const Planes planes = planes_of(layout);
   for (int64_t n = 0; n < kBlockStripRows; ++n) rows[n] = {};
   for (int64_t q = 0; q < kQuads; ++q) {
     uint8_t quad[kQuadBytes] = {};
-    const uint8_t* in = block + q * block_quad_bytes(layout);
-    unpack_plane(in, 0, planes.low, quad);
-    if (layout.shared_bit) unpack_shared_bits(in + kVectorBytes, quad);
-    if (planes.high != 0)
-      unpack_plane(in + kQuadBytes * planes.low / 8, planes.low, planes.high, quad);
+    unpack_codes(layout, block + q * block_quad_bytes(layout), quad);
     for (int64_t n = 0; n < kBlockStripRows; ++n) {
       for (int64_t p = 0; p < kVectors; ++p)
         std::memcpy(rows[n].codes + 16 * q + 4 * p, quad + kVectorBytes * p + 4 * n, 4);

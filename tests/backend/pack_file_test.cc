@@ -135,7 +135,7 @@ TEST(PackFile, ADirectoryThatContradictsTheFileIsRefused) {
   };
   const Row rows[] = {
       {0, "BITTERNX", "BITTERNP expected, got BITTERNX"},
-      {8, number(9).substr(0, 4), "version 1 expected, got 9"},
+      {8, number(9).substr(0, 4), "version 2 expected, got 9"},
       {12, number(0).substr(0, 4), "1 to 65536 sources"},
       {12, number(60000).substr(0, 4), "bytes expected"},
       {16, number(0xffffffff).substr(0, 4), "up to 4194304 entries"},

@@ -17,7 +17,7 @@
 namespace bittern::test {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 const std::map<std::string, uint64_t> kSums = {
     {"head8", 0x655fe67efcd041},    {"BF16 pairs", 0x63fdb56167aa87e6},
     {"IQ4_NL", 0x4788d13bb3636242}, {"IQ4_XS", 0xd54bdb9804b729df},
@@ -28,7 +28,7 @@ const std::map<std::string, uint64_t> kSums = {
     {"Q4_0", 0x85b0767e09ec8aef},   {"Q4_1", 0x4c72fe222671238b},
     {"Q4_K", 0x20d3e3e8275534ac},   {"Q5_0", 0x318eb48a2baf0da7},
     {"Q5_1", 0xe8eccb910c462c8c},   {"Q5_K", 0x36b141b59543718},
-    {"Q6_K", 0x5fd272dde387f007},   {"Q8_0", 0x107939897f6a5fd3},
+    {"Q6_K", 0x4388a954ad33aec},    {"Q8_0", 0x107939897f6a5fd3},
     {"STQ1_0", 0x7359ce0a7debd2ab}, {"T1.6", 0x7d465d9f4207c06d},
     {"T2", 0xcbc22758cab747c3},     {"TQ1_0", 0xcfd87ae2f9c0cedd},
     {"TQ2_0", 0xfa076767c6b39ce0},  {"IQ1_M", 0xcb0469ddb38a1d69},

@@ -8,6 +8,7 @@
 #include "base/half.h"
 #include "block_codecs.h"
 #include "kernel/block_affine.h"
+#include "kernel/block_strip.h"
 #include "kernel/kernel_support.h"
 
 namespace bittern::kernel {
@@ -148,6 +149,29 @@ TEST(BlockPack, CodesLieWhereTheHeaderSays) {
       for (int64_t at = 0; at < 4096; ++at) {
         const bool here = at == 256 * quad + 64 * vector + 4 * row + column % 4;
         ASSERT_EQ(strip[static_cast<size_t>(at)], here ? 255 : 128) << row << ", " << column;
+      }
+    }
+  }
+}
+
+TEST(BlockPack, SixBitCodesLieWhereTheHeaderSays) {
+  const BlockLayout& layout = *block_layout(codec::Id::q6_k);
+  for (const int64_t row : {0, 3, 15}) {
+    for (const int64_t column : {0, 5, 11, 13, 16, 255}) {
+      std::vector<BlockRow> rows(16);
+      const int code = 0b100111;
+      rows[static_cast<size_t>(row)].codes[column] = code;
+      std::vector<uint8_t> block(static_cast<size_t>(block_offsets(layout).bytes));
+      store_block(layout, rows.data(), block.data());
+      const int64_t quad = column / 16, vector = column % 16 / 4, b = 4 * row + column % 4;
+      for (int64_t at = 0; at < 192 * 16; ++at) {
+        const int64_t line = at % 192 / 64;
+        int expected = 0;
+        if (at / 192 == quad && at % 64 == b) {
+          if (line == vector) expected = code;
+          if (vector == 3) expected = (code >> 2 * line & 3) << 6;
+        }
+        ASSERT_EQ(block[static_cast<size_t>(at)], expected) << row << ", " << column;
       }
     }
   }

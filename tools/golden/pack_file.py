@@ -38,7 +38,7 @@ def aligned(offset):
     return (offset + 4095) // 4096 * 4096
 
 
-def pack(sources, entries, version=1):
+def pack(sources, entries, version=2):
     start = aligned(40 + 48 * len(sources) + 64 * len(entries))
     directory = b"".join(digest + struct.pack("<QQ", size, samples)
                          for digest, size, samples in sources)
@@ -65,7 +65,7 @@ def main():
     whole = pack(sources, entries)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, data in [("two_entries", whole), ("cut", whole[:4300]),
-                       ("no_entries", pack(sources, [])), ("version_2", pack(sources, [], 2)[:200]),
+                       ("no_entries", pack(sources, [])), ("version_1", pack(sources, [], 1)[:200]),
                        ("same_key", pack(sources, twice))]:
         (FOLDER / name).write_bytes(data)
 

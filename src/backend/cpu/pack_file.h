@@ -24,7 +24,7 @@
 
 namespace bittern::backend {
 
-inline constexpr uint32_t kPackVersion = 1;
+inline constexpr uint32_t kPackVersion = 2;
 inline constexpr int64_t kPackAlignment = 4096;
 inline constexpr size_t kLayoutNameMax = 16;
 

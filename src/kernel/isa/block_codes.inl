@@ -169,11 +169,12 @@ template <int p>
 
 template <int p>
 [[gnu::always_inline]] inline Ints six_bits(const uint8_t* quad, int part) {
-  const Ints low = nibble<p>(quad, part), mask = broadcast_bytes(0x30);
-  const Ints high = load_ints(quad + 128 + part * kPartBytes);
-  if constexpr (p < 2) return merged(low, shifted_left<4 - 2 * p>(high), mask);
-  if constexpr (p == 2) return merged(low, high, mask);
-  return merged(low, shifted_right<2>(high), mask);
+  quad += part * kPartBytes;
+  if constexpr (p < 3) return both(load_ints(quad + 64 * p), broadcast_bytes(63));
+  const Ints low = both(shifted_right<6>(load_ints(quad)), broadcast_bytes(3));
+  const Ints middle = shifted_right<4>(load_ints(quad + 64));
+  const Ints high = shifted_right<2>(load_ints(quad + 128));
+  return merged(merged(low, middle, broadcast_bytes(12)), high, broadcast_bytes(48));
 }
 
 template <int p>

@@ -38,7 +38,8 @@ int code_at(const uint8_t* quad, int bits, int64_t p, int64_t b) {
     case 8:
       return quad[64 * p + b];
     case 6:
-      return code_at(quad, 4, p, b) | code_at(quad + 128, 2, p, b) << 4;
+      if (p < 3) return quad[64 * p + b] & 63;
+      return quad[b] >> 6 | quad[64 + b] >> 6 << 2 | quad[128 + b] >> 6 << 4;
     case 5:
       return code_at(quad, 4, p, b) | code_at(quad + 128, 1, p, b) << 4;
     case 4:
