@@ -32,6 +32,7 @@ constexpr bool kSignedCodes = true;  // vpmaddubsw would saturate with bytes abo
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"
+#include "kernel/isa/block_sweep.inl"
 
 // Adds products of pairs of int16.
 [[gnu::always_inline]] inline Ints dot_pairs(Ints total, Ints a, Ints b) {

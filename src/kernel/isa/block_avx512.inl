@@ -8,6 +8,7 @@ constexpr int kUnpackedRows = 6, kNarrowRows = 4;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"
+#include "kernel/isa/block_sweep.inl"
 
 // An unaligned dword that may alias anything.
 typedef int32_t Dword __attribute__((may_alias, aligned(1)));

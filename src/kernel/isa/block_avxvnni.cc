@@ -34,6 +34,7 @@ constexpr int kSweepUnits = 8;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"
+#include "kernel/isa/block_sweep.inl"
 
 // In assembly, because gcc 12 copies the accumulator to and fro around the built-in.
 [[gnu::always_inline]] inline void dot(Ints& total, Ints weights, Ints codes) {

@@ -1,10 +1,11 @@
-// Products of a strip and rows of activations for instruction sets without vpdpbusd
+// Products of strips and rows of activations for instruction sets without vpdpbusd
 // (block_units.inl has it), over what an ISA file defines as Ints and Floats (block_lanes_*.inl)
 // and dot_quad(): a quad at a time, as vpmaddubsw needs it to gather pairs.
 //
 // One row: codes go from the strip to registers to the product, a block's scales by way of the
-// stack. More rows: a block is unpacked to bytes once (4 KiB, which stay in L1), then tiles of
-// rows pass over it; what they have gathered from earlier blocks waits in `totals`.
+// stack, blocks of all strips of a job in turn. More rows: a block is unpacked to bytes once (4
+// KiB, which stay in L1), then tiles of rows pass over it; what they have gathered from earlier
+// blocks waits in `totals`.
 //
 // The dot product of a piece (block.h: 16 columns of a narrow sub-block, else a run of 32) begins
 // with its start (BlockRows), so that the stored bytes are multiplied as they are.
@@ -73,7 +74,6 @@ template <typename Source, Drain kDrain, int kQuads, int kRows>
   }
 #pragma GCC unroll 2
   for (int q = 0; q < kQuads; ++q) {
-    if (Source::kFromStrip && part == 0) prefetch_lines<Source::kQuadBytes>(quad + kAheadOfRow);
     const Quad weights = load_quad<Source>(quad, part);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r)
@@ -84,11 +84,12 @@ template <typename Source, Drain kDrain, int kQuads, int kRows>
 }
 
 // kRows rows from row `first` of a group on, times one block: added to their totals. kNarrow: a
-// run is two pieces of 16 columns, else one of 32.
+// run is two pieces of 16 columns, else one of 32. `expected`: by packed codes.
 template <typename Source, Drain kDrain, bool kNarrow, int kRows>
 [[gnu::always_inline]] inline void block_tile(const Shape& shape, const Ready& ready,
                                               const uint8_t* codes, const BlockRows& group,
-                                              int64_t first, float (*totals)[kBlockStripRows]) {
+                                              int64_t first, float (*totals)[kBlockStripRows],
+                                              Expected* expected = nullptr) {
   constexpr bool kInteger = has_integers(kDrain);
   constexpr int kPieces = kNarrow ? 2 : 1, kQuads = 2 / kPieces;
   const BlockRows in = group.from(first);
@@ -106,6 +107,7 @@ template <typename Source, Drain kDrain, bool kNarrow, int kRows>
     const int32_t* starts = in.starts;
 #pragma GCC unroll 1
     for (int64_t i = 0; i < kBlockRuns; ++i, ++scales) {
+      if (Source::kFromStrip && part == 0) expected->next<2 * Source::kQuadBytes>(i);
       Floats whole[kRows];  // integer scales: sum of scale times dot over the run
 #pragma GCC unroll 2
       for (int piece = 0; piece < kPieces; ++piece, ++starts, ++sums) {
@@ -176,20 +178,29 @@ void write_out(const BlockDots& job, int64_t row, int64_t rows,
 }
 
 template <Codes kCodes, Drain kDrain>
-void one_row(const BlockDots& job, const Shape& shape) {
+void one_row(const Sweep& sweep, const Shape& shape) {
+  const BlockDots& job = sweep.job;
+  const Ahead far = ahead_by(sweep, shape.at.bytes, kAheadOfRow);
   Ready ready;
-  alignas(64) float totals[1][kBlockStripRows];
-  clear_totals(1, totals);
+  alignas(64) float totals[kBlockStrips][1][kBlockStripRows];
+  for (int64_t s = 0; s < job.strips; ++s) clear_totals(1, totals[s]);
   for (int64_t b = 0; b < job.blocks; ++b) {
-    const uint8_t* block = job.strip + b * shape.at.bytes;
     const BlockRows in = inputs_at(job, shape, b, 0);
-    load_scales(shape, block, kAheadOfRow, ready);
-    if (shape.narrow)
-      block_tile<Packed<kCodes>, kDrain, true, 1>(shape, ready, block, in, 0, totals);
-    else
-      block_tile<Packed<kCodes>, kDrain, false, 1>(shape, ready, block, in, 0, totals);
+    const int64_t ahead = far.of(sweep, b);
+    Expected expected = {sweep.block(0, b, shape) + ahead, job.strip_bytes, job.strips, job.strips,
+                         0};
+    for (int64_t s = 0; s < job.strips; ++s) {
+      const uint8_t* block = sweep.block(s, b, shape);
+      load_scales(shape, block, ahead, ready);
+      if (shape.narrow)
+        block_tile<Packed<kCodes>, kDrain, true, 1>(shape, ready, block, in, 0, totals[s],
+                                                    &expected);
+      else
+        block_tile<Packed<kCodes>, kDrain, false, 1>(shape, ready, block, in, 0, totals[s],
+                                                     &expected);
+    }
   }
-  write_out(job, 0, 1, totals);
+  for (int64_t s = 0; s < job.strips; ++s) write_out(strip_of(job, s), 0, 1, totals[s]);
 }
 
 // Rows from `first` on of a group, times the block that is ready: as many tiles of kRows as there
@@ -238,9 +249,12 @@ template <Codes kCodes, Drain kDrain>
 [[gnu::always_inline]] inline void any_rows(const BlockDots& job) {
   const Shape shape = shape_of(*job.layout, bias_of(kCodes));
   if (job.rows == 1) {
-    one_row<kCodes, kDrain>(job, shape);
+    by_sweeps(job, kBlockStrips,
+              [&](const Sweep& sweep) { one_row<kCodes, kDrain>(sweep, shape); });
   } else {
-    many_rows<range_of(kCodes), kDrain>(job, shape, unpack_codes<kCodes>);
+    by_sweeps(job, 1, [&](const Sweep& sweep) {
+      many_rows<range_of(kCodes), kDrain>(sweep.job, shape, unpack_codes<kCodes>);
+    });
   }
 }
 
@@ -262,7 +276,7 @@ void dots_of(const BlockDots& job) {
   }
 }
 
-void strip_dots(const BlockDots& job) {
+void dots(const BlockDots& job) {
   switch (codes_of(*job.layout)) {
     case Codes::bits_1:
       return dots_of<Codes::bits_1>(job);
@@ -293,8 +307,4 @@ void strip_dots(const BlockDots& job) {
     case Codes::iq1:
       return any_rows<Codes::iq1, Drain::integers>(job);
   }
-}
-
-void dots(const BlockDots& job) {
-  for (int64_t s = 0; s < job.strips; ++s) strip_dots(strip_of(job, s));
 }

@@ -32,6 +32,7 @@ constexpr int kSweepUnits = 1;
 
 #include "kernel/isa/block_codes.inl"
 #include "kernel/isa/block_scales.inl"
+#include "kernel/isa/block_sweep.inl"
 
 template <int kVector>
 [[gnu::always_inline]] inline void dot(Ints& total, const Quad& weights, int8x16_t codes) {

@@ -29,26 +29,6 @@ constexpr bool has_minima(Drain drain) {
   return drain == Drain::floats_minima || drain == Drain::integers_minima;
 }
 
-// What tiles of packed codes ask for while they multiply: the codes of a coming block of several
-// strips in turn, those of a run at a time. Memory gives more of several places than of one.
-struct Expected {
-  const uint8_t* at;     // the next run's, of the strip whose turn it is
-  int64_t strip_bytes;   // from one strip to the next
-  int64_t strips, left;  // all of them; those before the first one's next turn
-  int64_t seldom;        // 2^n - 1: every 2^n runs of a tile
-
-  template <int64_t kRunBytes>
-  [[gnu::always_inline]] inline void next(int64_t run) {
-    if ((run & seldom) != 0) return;
-#pragma GCC unroll 8
-    for (int64_t line = 0; line < kRunBytes; line += 64) prefetch_line(at + line);
-    at += strip_bytes;
-    if (--left > 0) return;
-    left = strips;
-    at += kRunBytes - strips * strip_bytes;
-  }
-};
-
 // One block of kUnitStrips strips; the last of them stands twice where it has no partner.
 struct Unit {
   const Ready* ready[kUnitStrips];
