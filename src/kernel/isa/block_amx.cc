@@ -59,16 +59,13 @@ constexpr int64_t kGroupRows = kGroupTiles * kTile;
 constexpr int kStepTiles = 8;
 constexpr int kTurns = 4;  // tiles of sums that take turns
 
-// How scales and offsets enter.
-enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
-
 // What the loops are compiled for: the drain, sub-blocks of 16 columns, strips side by side.
 template <Drain kItsDrain, bool kItsNarrow, int kItsStrips>
 struct Form {
   static constexpr Drain kDrain = kItsDrain;
   static constexpr bool kNarrow = kItsNarrow;
   static constexpr int kStrips = kItsStrips;
-  static constexpr bool kIntegers = kDrain == Drain::integers || kDrain == Drain::integers_minima;
+  static constexpr bool kIntegers = has_integers(kDrain);
   static constexpr bool kZeros = kDrain == Drain::floats_zeros;
   static constexpr int kPieces = kNarrow ? 2 : 1;  // of a run, one product each
   static constexpr int kPieceColumns = static_cast<int>(kBlockRun) / kPieces;

@@ -12,26 +12,6 @@
 
 constexpr int64_t kGroupRows = 128;  // rows between two unpackings of a block
 
-// Activations of a block from a group's first row on; sums from those of the format's pieces on.
-[[gnu::always_inline]] inline BlockRows inputs_at(const BlockDots& job, const Shape& shape,
-                                                  int64_t block, int64_t row) {
-  BlockRows in = job.in.from(block * job.in.pitch + row);
-  const int64_t first = shape.narrow ? 0 : 16;
-  in.scaled_sums += first;
-  in.starts += first;
-  return in;
-}
-
-// How scales and offsets enter.
-enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
-
-constexpr bool has_integers(Drain drain) {
-  return drain == Drain::integers || drain == Drain::integers_minima;
-}
-constexpr bool has_minima(Drain drain) {
-  return drain == Drain::floats_minima || drain == Drain::integers_minima;
-}
-
 // What a block of integer scales adds to the totals.
 template <Drain kDrain, bool kNarrow, int kRows>
 [[gnu::always_inline]] inline void add_block(const Ready& ready, int lane,

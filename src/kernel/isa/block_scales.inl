@@ -34,6 +34,26 @@ struct Shape {
           1.0f / static_cast<float>(1 << layout.fraction_bits)};
 }
 
+// How scales and offsets enter.
+enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
+
+constexpr bool has_integers(Drain drain) {
+  return drain == Drain::integers || drain == Drain::integers_minima;
+}
+constexpr bool has_minima(Drain drain) {
+  return drain == Drain::floats_minima || drain == Drain::integers_minima;
+}
+
+// Activations of a block from a group's first row on; sums from those of the format's pieces on.
+[[gnu::always_inline]] inline BlockRows inputs_at(const BlockDots& job, const Shape& shape,
+                                                  int64_t block, int64_t row) {
+  BlockRows in = job.in.from(block * job.in.pitch + row);
+  const int64_t first = shape.narrow ? 0 : 16;
+  in.scaled_sums += first;
+  in.starts += first;
+  return in;
+}
+
 template <typename Store>
 [[gnu::always_inline]] inline void for_parts(int64_t subs, const Store& store) {
   for (int64_t j = 0; j < subs; ++j) {

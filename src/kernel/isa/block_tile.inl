@@ -9,26 +9,6 @@
 constexpr int kUnitVectors = kUnitStrips * kParts;
 constexpr int kStripLanes = static_cast<int>(kBlockStripRows);
 
-// Activations of a block from a group's first row on; sums from those of the format's pieces on.
-[[gnu::always_inline]] inline BlockRows inputs_at(const BlockDots& job, const Shape& shape,
-                                                  int64_t block, int64_t row) {
-  BlockRows in = job.in.from(block * job.in.pitch + row);
-  const int64_t first = shape.narrow ? 0 : 16;
-  in.scaled_sums += first;
-  in.starts += first;
-  return in;
-}
-
-// How scales and offsets enter.
-enum class Drain { floats, floats_minima, floats_zeros, integers, integers_minima };
-
-constexpr bool has_integers(Drain drain) {
-  return drain == Drain::integers || drain == Drain::integers_minima;
-}
-constexpr bool has_minima(Drain drain) {
-  return drain == Drain::floats_minima || drain == Drain::integers_minima;
-}
-
 // One block of kUnitStrips strips; the last of them stands twice where it has no partner.
 struct Unit {
   const Ready* ready[kUnitStrips];
