@@ -53,7 +53,8 @@ namespace bittern::kernel {
 
 inline constexpr int64_t kBlockColumns = 256;
 inline constexpr int64_t kBlockStripRows = 16;
-// Strips that share what is read of the activations: a caller who has as many gives them together.
+// Strips that share what is read of the activations, and from which kernels read in turn: a caller
+// who has as many gives them together.
 inline constexpr int64_t kBlockStrips = 8;
 // A run of activations has one scale.
 inline constexpr int64_t kBlockRun = 32;

@@ -262,8 +262,9 @@ template <typename Source>
            Source::template vector<2>(quad, part), Source::template vector<3>(quad, part)}};
 }
 
-// How far ahead a strip is asked for: while one row is multiplied from the strip itself, and when
-// blocks are unpacked and then wait for a few rows (measured; less loses up to half at 8 rows).
+// How far ahead strips are asked for, those of a sweep together: while one row is multiplied from
+// the strips themselves, and when blocks wait for a few rows or are unpacked for many (measured;
+// less loses up to half at 8 rows).
 constexpr int64_t kAheadOfRow = 6144, kAheadOfUnpacking = 8192;
 
 [[gnu::always_inline]] inline void prefetch_line(const uint8_t* at) {
