@@ -34,7 +34,7 @@ TEXT = ROOT / "tests" / "data" / "eval" / "wikitext2_raw_test.txt.gz"
 TEXT_SHA256 = "173c87a53759e0201f33e0ccf978e510c2042d7f2cb78229d9a50d79b9e7dd08"
 CONTEXT = 512
 PERPLEXITY_LIMIT = 0.005  # relative, against llama.cpp
-FLOAT_LIMIT = 0.0005  # likewise, f32 activations against transformers
+EXACT_LIMIT = 0.0005  # likewise, f32 activations against transformers
 INT8_LIMIT = 0.01  # relative, of int8 activations (native) to f32 ones
 FLOAT_LIMIT = 0.02  # logits: f16 keys and values, other orders of summation
 
@@ -216,7 +216,7 @@ def check_perplexity(path: str, peer: Peer, chunk_limit: int | None, threads: in
         chunks = [tokens[at:at + CONTEXT] for at in range(0, chunk_limit * CONTEXT, CONTEXT)]
         for chunk in chunks:
             chunk[0] = peer.bos if peer.adds_bos else chunk[0]
-        like, truth, limit = "native", exact(chunks), FLOAT_LIMIT
+        like, truth, limit = "native", exact(chunks), EXACT_LIMIT
         print(f"transformers {truth:.4f}, f32 activations off by "
               f"{ours['f32']['perplexity'] / truth - 1:+.4%}")
     return (abs(ours[like]["perplexity"] / theirs - 1) <= PERPLEXITY_LIMIT
