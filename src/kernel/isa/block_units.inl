@@ -149,7 +149,7 @@ template <Range kRange, Drain kDrain, bool kNarrow>
 [[gnu::noinline]] void many_rows(const Sweep& sweep, const Shape& shape, UnpackCodes* unpack) {
   constexpr int kRows = kNarrow ? kNarrowRows : kUnpackedRows;
   const BlockDots& job = sweep.job;
-  const Ahead far = ahead_by(sweep, shape.at.bytes, kUnitStrips * kAheadOfUnpacking);
+  const Ahead far = ahead_by(sweep, shape.at.bytes, job.strips * kAheadOfUnpacking);
   Ready ready[kUnitStrips];
   alignas(64) float totals[kGroupRows][kUnitStrips * kStripLanes];
   for (int64_t row = 0; row < job.rows; row += kGroupRows) {
